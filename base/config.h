@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/config.h - settings from a YAML file, read through tables of fields.
+ *
+ * A configuration is a tree of maps, lists and scalars (libyaml; anchors and aliases are
+ * resolved, bounded against alias bombs; a key given twice is an error). Each module
+ * describes its options once, in a table of fv_field; the table gives the parser, the
+ * defaults, the ranges and the list of known keys. Reading marks keys as known; what no
+ * table asked for is an error at the end. Every message names file, line, column, the
+ * path of the key, and where it helps the nearest known key:
+ *
+ *     configs/a.yaml:12:5: Optimizer.momentun: unknown key, did you mean "momentum"?
+ *
+ * Scalars are resolved as PaddleClas does: YAML 1.1 core, and a plain scalar that reads as
+ * a Python literal is that literal: 1e-4 is a number, None is null, True is true.
+ * Products and quotients of numbers, such as 1.0/255.0, are numbers where a table asks
+ * for a number; quoted or not. Nothing general is ever evaluated.
+ */
+#ifndef FV_BASE_CONFIG_H
+#define FV_BASE_CONFIG_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct fv_config fv_config;           /* owns all nodes and strings it hands out */
+typedef struct fv_config_node fv_config_node; /* borrowed; a map, a list or a scalar */
+
+fv_status fv_config_load(fv_config **out, const char *path, fv_error *err);
+/* `path` is only for messages. */
+fv_status fv_config_parse(fv_config **out, const char *path, const char *text, fv_error *err);
+void fv_config_destroy(fv_config *config); /* accepts NULL */
+
+/* Overrides one value from "Key.Sub.0.X=value", as given with -o. The value is YAML (so
+ * "[1, 5]" and "null" work) and may hold '='. Integers index lists; the element must
+ * exist. A key whose parent map exists (or whose parents are maps) may be new: the schema
+ * decides whether it is known. Overriding an anchor's map changes its aliases too. Messages
+ * begin with "-o Key.Sub.0.X". */
+fv_status fv_config_set(fv_config *config, const char *assignment, fv_error *err);
+
+typedef enum fv_config_type { FV_CONFIG_NULL, FV_CONFIG_SCALAR, FV_CONFIG_LIST, FV_CONFIG_MAP } fv_config_type;
+
+fv_config_node *fv_config_root(fv_config *config);
+fv_config_type fv_config_node_type(const fv_config_node *node); /* FV_CONFIG_NULL for NULL */
+const char *fv_config_node_text(const fv_config_node *node);    /* of a scalar, else NULL */
+/* "configs/a.yaml:12:5: Optimizer.lr" for messages of one's own; valid with the config. */
+const char *fv_config_node_where(fv_config_node *node);
+
+/* Value of a key of a map; NULL if absent or null. Marks the key as known and read. */
+fv_config_node *fv_config_child(fv_config_node *map, const char *key);
+int fv_config_count(const fv_config_node *node);          /* elements of a list or map, else 0 */
+fv_config_node *fv_config_at(fv_config_node *node, int i); /* element of a list or map */
+const char *fv_config_key_at(fv_config_node *map, int i);  /* key of element i of a map */
+
+typedef enum fv_field_type {
+    FV_BOOL,   /* bool */
+    FV_INT,    /* int */
+    FV_LONG,   /* int64_t */
+    FV_FLOAT,  /* float */
+    FV_DOUBLE, /* double */
+    FV_STRING, /* const char *, borrowed from the config */
+    FV_ENUM,   /* int: index into `names` */
+    FV_FLOATS, /* fv_floats: a list of numbers, or one number */
+    FV_NODE,   /* fv_config_node *: a map or list read by somebody else; NULL if absent */
+    FV_IGNORED /* known, of no consequence here; see `note` */
+} fv_field_type;
+
+/* At most 64 numbers. */
+typedef struct fv_floats {
+    int count;
+    double values[64];
+} fv_floats;
+
+typedef struct fv_field {
+    const char *key; /* NULL ends the table */
+    fv_field_type type;
+    size_t offset;
+    double otherwise, min, max; /* default and range, inclusive; of numbers */
+    const char *otherwise_text; /* default of FV_STRING and FV_ENUM; FV_REQUIRED: must be given */
+    const char *const *names;   /* of FV_ENUM: NULL-terminated */
+    const char *note;           /* of FV_IGNORED: what the key is taken as, told once in the log */
+} fv_field;
+
+extern const char FV_REQUIRED[];
+
+/* The key is the name of the member, so that one search finds both. */
+/* clang-format off */
+#define FV_FIELD_BOOL(s, m, otherwise_)             { .key = #m, .type = FV_BOOL, .offset = offsetof(s, m), .otherwise = otherwise_ }
+#define FV_FIELD_INT(s, m, otherwise_, min_, max_)  { .key = #m, .type = FV_INT, .offset = offsetof(s, m), .otherwise = otherwise_, .min = min_, .max = max_ }
+#define FV_FIELD_LONG(s, m, otherwise_, min_, max_) { .key = #m, .type = FV_LONG, .offset = offsetof(s, m), .otherwise = otherwise_, .min = min_, .max = max_ }
+#define FV_FIELD_FLOAT(s, m, otherwise_, min_, max_) { .key = #m, .type = FV_FLOAT, .offset = offsetof(s, m), .otherwise = otherwise_, .min = min_, .max = max_ }
+#define FV_FIELD_DOUBLE(s, m, otherwise_, min_, max_) { .key = #m, .type = FV_DOUBLE, .offset = offsetof(s, m), .otherwise = otherwise_, .min = min_, .max = max_ }
+#define FV_FIELD_STRING(s, m, text)                 { .key = #m, .type = FV_STRING, .offset = offsetof(s, m), .otherwise_text = text }
+#define FV_FIELD_ENUM(s, m, text, names_)           { .key = #m, .type = FV_ENUM, .offset = offsetof(s, m), .otherwise_text = text, .names = names_ }
+#define FV_FIELD_FLOATS(s, m, min_, max_)           { .key = #m, .type = FV_FLOATS, .offset = offsetof(s, m), .min = min_, .max = max_ }
+#define FV_FIELD_NODE(s, m)                         { .key = #m, .type = FV_NODE, .offset = offsetof(s, m) }
+#define FV_FIELD_IGNORED(key_, note_)               { .key = key_, .type = FV_IGNORED, .note = note_ }
+#define FV_FIELD_END                                { .key = NULL }
+/* clang-format on */
+
+/* Fills *options from a map; `map` may be NULL (absent): then all defaults, unless a field is
+ * required. Unknown keys of this map are an error here, with the nearest known key. */
+fv_status fv_config_read(fv_config_node *map, const fv_field *fields, void *options, fv_error *err);
+
+/* Fails with "<where>: <message>", the status being FV_ERR_CONFIG. */
+fv_status fv_config_fail(fv_config_node *node, fv_error *err, const char *format, ...) FV_PRINTF(3, 4);
+
+/* The candidate nearest to `word` in edit distance if near enough to suggest, else NULL. */
+const char *fv_config_nearest(const char *word, const char *const *candidates);
+
+/* To be called last: keys of the root that nobody asked for are an error. */
+fv_status fv_config_finish(fv_config *config, fv_error *err);
+
+/* The tree as YAML, overrides applied, aliases written out; freed with fv_free(). Reading it
+ * back gives the same tree. NULL: out of memory. */
+char *fv_config_dump(const fv_config *config);
+
+#endif /* FV_BASE_CONFIG_H */

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* data/decode.h - from the bytes of a file to 8-bit RGB.
+ *
+ * JPEG (libjpeg-turbo, accurate integer IDCT, fancy upsampling) and PNG (libpng), told apart by
+ * their first bytes, never by a name. What comes out are Pillow's convert("RGB") bytes: grey
+ * is replicated, CMYK and YCCK are converted (Adobe files un-inverted), alpha is dropped,
+ * palettes are expanded, 16 bits keep the high byte. The bytes are hostile: sizes are
+ * bounded before anything is allocated, and every error names what is wrong.
+ */
+#ifndef FV_DATA_DECODE_H
+#define FV_DATA_DECODE_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A picture: height rows of width * 3 bytes R, G, B, dense. The memory grows as needed and is
+ * reused by the next decode into the same struct. */
+typedef struct fv_image {
+    int width, height; /* pixels */
+    uint8_t *data;     /* owned; fv_image_deinit() frees it */
+    size_t capacity;   /* bytes */
+} fv_image;
+
+fv_status fv_image_reserve(fv_image *image, int width, int height, fv_error *err);
+void fv_image_deinit(fv_image *image); /* accepts an all-zero struct */
+
+typedef struct fv_decode_options {
+    bool apply_exif;    /* turn the picture as its EXIF orientation says (OpenCV does, Pillow does not) */
+    int64_t max_pixels; /* refuse more; 0: 178956970, where Pillow refuses too */
+} fv_decode_options;
+
+/* Truncated data is an error, as in Pillow. Messages have no file name; callers prepend it. */
+fv_status fv_decode(fv_image *image, const uint8_t *bytes, size_t size, const fv_decode_options *options,
+                    fv_error *err);
+
+/* Reads the file and decodes; messages begin with the path. At most 256 MiB. */
+fv_status fv_decode_file(fv_image *image, const char *path, const fv_decode_options *options, fv_error *err);
+
+#endif /* FV_DATA_DECODE_H */

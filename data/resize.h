@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* data/resize.h - resizing 8-bit RGB with the bytes of Pillow or of OpenCV.
+ *
+ * Two profiles, each exact to the last bit (the integer formulas are in the source):
+ *   pillow: separable, antialiased: nearest, bilinear, bicubic, box, hamming, lanczos
+ *   opencv: no antialiasing: nearest, bilinear (INTER_LINEAR), bicubic, area
+ */
+#ifndef FV_DATA_RESIZE_H
+#define FV_DATA_RESIZE_H
+
+#include "data/decode.h"
+
+typedef enum fv_profile { FV_PILLOW, FV_OPENCV } fv_profile;
+
+typedef enum fv_filter {
+    FV_NEAREST, FV_BILINEAR, FV_BICUBIC, FV_BOX, FV_HAMMING, FV_LANCZOS, FV_AREA
+} fv_filter;
+
+/* A part of a picture, in its pixels. */
+typedef struct fv_rect {
+    int x, y, width, height;
+} fv_rect;
+
+/* Scratch that grows as needed; one per thread. */
+typedef struct fv_resizer {
+    void *memory;
+    size_t bytes;
+} fv_resizer;
+
+void fv_resizer_deinit(fv_resizer *r); /* accepts an all-zero struct */
+
+/* out = the part `rect` of `in`, cut out first and then resized to width x height. Fails for a filter
+ * that the profile does not have, for an empty rect or one outside, and when out of memory. */
+fv_status fv_resize(fv_resizer *r, const fv_image *in, fv_rect rect, int width, int height, fv_profile profile,
+                    fv_filter filter, fv_image *out, fv_error *err);
+
+#endif /* FV_DATA_RESIZE_H */

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* io/weights.h - named tensors in files, whoever wrote them.
+ *
+ * A tensor file is opened by its content (HDF5, safetensors), lists its tensors, and reads them
+ * one by one as float32. The bytes are hostile: sizes are checked before they are believed. Loading
+ * into parameters is strict: every tensor is matched or named.
+ */
+#ifndef FV_IO_WEIGHTS_H
+#define FV_IO_WEIGHTS_H
+
+#include "autograd/params.h"
+
+#include <stdint.h>
+
+typedef struct fv_tensors fv_tensors;
+
+enum { FV_TENSOR_MAX_RANK = 8 };
+
+typedef struct fv_tensor_info {
+    const char *name; /* borrowed */
+    int rank;
+    int64_t dims[FV_TENSOR_MAX_RANK];
+    size_t count; /* elements; 1 for rank 0 */
+} fv_tensor_info;
+
+fv_status fv_tensors_open(fv_tensors **out, const char *path, fv_error *err);
+void fv_tensors_close(fv_tensors *file); /* accepts NULL */
+int fv_tensors_count(const fv_tensors *file);
+fv_tensor_info fv_tensors_at(const fv_tensors *file, int i);
+int fv_tensors_find(const fv_tensors *file, const char *name); /* -1: none */
+/* Reads tensor i (float64, float32, float16, bfloat16 or an integer type) as floats. */
+fv_status fv_tensors_read(fv_tensors *file, int i, float *out, fv_error *err);
+/* Text metadata ("classes", "preprocess", ...) of the file, or NULL; borrowed. */
+const char *fv_tensors_meta(const fv_tensors *file, const char *key);
+
+/* What loading did. */
+typedef struct fv_load_report {
+    int matched, missing, unexpected, reshaped; /* tensors; reshaped: same name, other shape */
+    char first_missing[128], first_unexpected[128], first_reshaped[128];
+} fv_load_report;
+
+typedef struct fv_load_options {
+    const char *head; /* tensors whose name begins so may have another shape: they are initialised anew and
+                         counted as reshaped (fine-tuning with another class number); NULL: none */
+    bool partial;     /* missing or unexpected tensors are reported, not an error */
+} fv_load_options;
+
+/* Loads every parameter by name; calls fv_params_touch(). On an error nothing has been changed. The message
+ * of an error counts and names what does not fit. */
+fv_status fv_weights_load(const char *path, fv_params *params, const fv_load_options *options,
+                          fv_load_report *report, fv_error *err);
+
+/* Saves all parameters; the format follows the extension: .h5 or .safetensors. Atomic. */
+fv_status fv_weights_save(const char *path, const fv_params *params, fv_error *err);
+
+#endif /* FV_IO_WEIGHTS_H */

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernels/kernels.h - the arithmetic, and nothing else.
+ *
+ * The contract of every function below:
+ *   - it cannot fail, allocate, print or start threads;
+ *   - it sees plain pointers; channels are contiguous, and a *_stride is the distance in
+ *     floats between two neighbouring pixels, >= channels;
+ *   - it touches channels [0, channels) of a pixel and nothing of the gap after, neither
+ *     reading nor writing;
+ *   - outputs do not overlap inputs unless the comment says "in place";
+ *   - a call does a part of the work, named by ranges, so that the caller can spread the
+ *     parts over threads; what it computes for one output does not depend on the ranges.
+ * The scalar variant is the definition. Others may differ from it by rounding only.
+ */
+#ifndef FV_KERNELS_KERNELS_H
+#define FV_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum fv_activation { FV_LINEAR = 0, FV_RELU, FV_RELU6 } fv_activation;
+
+/* A sliding window over a batch: pixel (n, oy, ox) of the output sees pixels
+ * (n, oy * stride_h - pad_h + ky * dilation_h, ox * stride_w - pad_w + kx * dilation_w). */
+typedef struct fv_window {
+    int n;                        /* images */
+    int in_h, in_w, out_h, out_w; /* pixels */
+    int kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
+} fv_window;
+
+/* What happens to a result before it is stored: y = act(result + bias + residual). */
+typedef struct fv_epilogue {
+    const float *bias;         /* [channels], or NULL */
+    const float *residual;     /* laid out as y with its own stride, or NULL */
+    ptrdiff_t residual_stride; /* floats per pixel */
+    fv_activation act;
+} fv_epilogue;
+
+/* ---- Convolution -----------------------------------------------------------------
+ *
+ * Group g maps input channels [g*in_c/groups, (g+1)*in_c/groups) to output channels
+ * [g*out_c/groups, (g+1)*out_c/groups). Weights are [out_c][in_c/groups][kernel_h][kernel_w]
+ * (the order of checkpoints); the kernels read packed copies whose layout is their own.
+ *
+ * Implicit GEMM: a register tile of pixels x output channels; for each tap of the window a
+ * table of pointers says where the tile's pixels lie, those in the padding at a row of zeros. */
+typedef struct fv_conv {
+    fv_window window;
+    int in_c, out_c, groups;
+} fv_conv;
+
+/* Channel ranges of jobs begin at multiples of this (or, with groups, cover all channels). */
+enum { FV_CONV_BLOCK = 64 };
+
+/* Forward: output pixels [pixel0, pixel1) of the whole batch, counted over (n, oy, ox), and
+ * output channels [channel0, channel1). `x` and `y` are the first pixels of the batch. */
+typedef struct fv_conv_forward {
+    const fv_conv *conv;
+    const float *x;
+    ptrdiff_t x_stride;
+    const float *packed; /* from conv_pack_forward */
+    float *y;
+    ptrdiff_t y_stride;
+    int pixel0, pixel1, channel0, channel1;
+    fv_epilogue epilogue; /* bias and residual count from channel 0 */
+    void *scratch;        /* conv_scratch_bytes() bytes, 64-byte aligned, of this worker alone */
+} fv_conv_forward;
+
+/* Backward to the input: dx (+)= the transpose applied to dy, for input rows [row0, row1)
+ * counted over (n, iy) and input channels [channel0, channel1). */
+typedef struct fv_conv_backward_data {
+    const fv_conv *conv;
+    const float *dy;
+    ptrdiff_t dy_stride;
+    const float *packed; /* from conv_pack_backward */
+    float *dx;
+    ptrdiff_t dx_stride;
+    int row0, row1, channel0, channel1;
+    bool accumulate; /* add to dx instead of overwriting it */
+    void *scratch;
+} fv_conv_backward_data;
+
+/* Backward to the weights, summed over output pixels [pixel0, pixel1) of the batch, for output
+ * channels [out0, out1) and, unless there are groups, input channels [in0, in1). `partial` has
+ * conv_partial_floats() floats for the whole convolution, in a layout of the kernel's own; the
+ * job overwrites (or adds to) what belongs to its channels. */
+typedef struct fv_conv_backward_weights {
+    const fv_conv *conv;
+    const float *x;
+    ptrdiff_t x_stride;
+    const float *dy;
+    ptrdiff_t dy_stride;
+    float *partial;
+    int pixel0, pixel1, out0, out1, in0, in1;
+    bool accumulate; /* add to partial instead of overwriting it */
+    void *scratch;
+} fv_conv_backward_weights;
+
+/* dw (+)= partials[0] + partials[1] + ..., in this order, for output channels [out0, out1). */
+typedef struct fv_conv_reduce {
+    const fv_conv *conv;
+    const float *partials;
+    int count;
+    size_t partial_stride; /* floats from one partial to the next */
+    float *dw;
+    bool accumulate;
+    int out0, out1;
+} fv_conv_reduce;
+
+/* ---- Depthwise convolution: one filter per channel --------------------------------
+ *
+ * w is [channels][kernel_h][kernel_w]; its packed form is [kernel_h][kernel_w][channels].
+ * Rows are counted over (n, oy) or (n, iy). All channels in one call. */
+typedef struct fv_depthwise {
+    const fv_window *window;
+    int channels;
+    const float *x; /* forward, backward_weights: input; backward_data: dy */
+    ptrdiff_t x_stride;
+    const float *w; /* packed; backward_weights: dy, with w_stride */
+    ptrdiff_t w_stride;
+    float *y; /* forward: output; backward_data: dx; backward_weights: partial [kh][kw][channels] */
+    ptrdiff_t y_stride;
+    int row0, row1;
+    bool accumulate;      /* of the two backwards */
+    fv_epilogue epilogue; /* of forward */
+} fv_depthwise;
+
+/* ---- Pooling: all channels, output rows [row0, row1) over (n, oy) ------------------ */
+typedef struct fv_pool {
+    const fv_window *window;
+    int channels;
+    bool count_padding; /* average: divide by the whole window, clipped to the padded image,
+                           and not only by its pixels inside the image */
+    const float *x;     /* forward: input; backward: dy */
+    ptrdiff_t x_stride;
+    float *y; /* forward: output; backward: dx of whole images */
+    ptrdiff_t y_stride;
+    uint8_t *tap; /* max: which tap (ky * kernel_w + kx) won, [pixels][channels] dense; may be NULL
+                     in forward. The first of equal values wins; padding never does. */
+    int row0, row1;  /* forward: output rows; backward: images [row0, row1) */
+    bool accumulate; /* backward: add to dx instead of overwriting it */
+} fv_pool;
+
+/* ---- Batch normalisation, per pixel range ------------------------------------------ */
+
+/* mean[c] and m2[c] = sum of squared deviations from that mean, over `pixels` rows. Computed
+ * about the first row, so that large means cost no digits. */
+typedef void fv_moments_fn(int pixels, int channels, const float *x, ptrdiff_t x_stride, float *mean, float *m2);
+
+/* z = act(scale * y + shift + residual), or as its backward. `out` may be `y` (in place).
+ * backward_reduce: with u = scale * y + shift, g = dz * act'(.), the slope taken at u, or, if
+ * `z` is not NULL, seen from the result z (needed with a residual):
+ *     sum_g[c] = sum g,   sum_gy[c] = sum g * (y - mean)
+ * backward_apply: dy = a * g + b * (y - mean) + c per channel; residual_grad (+)= g.
+ * dy may be dz (in place). */
+typedef struct fv_norm {
+    int pixels, channels;
+    const float *y;
+    ptrdiff_t y_stride;
+    const float *scale, *shift;
+    const float *residual;
+    ptrdiff_t residual_stride;
+    fv_activation act;
+    float *out; /* apply: z; backward_apply: dy */
+    ptrdiff_t out_stride;
+    /* backward only */
+    const float *dz;
+    ptrdiff_t dz_stride;
+    const float *z;
+    ptrdiff_t z_stride;
+    const float *mean;
+    float *sum_g, *sum_gy;
+    const float *a, *b, *c;
+    float *residual_grad; /* or NULL */
+    ptrdiff_t residual_grad_stride;
+    bool residual_accumulate;
+} fv_norm;
+
+/* ---- Element by element, per pixel range -------------------------------------------- */
+
+/* The operands of an elementwise kernel: x, maybe z, to y. */
+typedef struct fv_map {
+    int pixels, channels;
+    const float *x, *z;
+    ptrdiff_t x_stride, z_stride;
+    float *y;
+    ptrdiff_t y_stride;
+    float factor;
+    fv_activation act;
+    bool accumulate; /* y += instead of y = */
+} fv_map;
+
+/* One step of momentum SGD on `count` floats, see optim/sgd.h. */
+typedef struct fv_sgd_update {
+    size_t count;
+    float *w, *v;
+    const float *grad;
+    float lr, momentum, l2, l1;
+    bool nesterov;
+} fv_sgd_update;
+
+typedef struct fv_kernels {
+    unsigned cpu; /* fv_cpu bits the table was made for */
+
+    size_t (*conv_scratch_bytes)(const fv_conv *c); /* enough for any job on it */
+    size_t (*conv_packed_forward_floats)(const fv_conv *c);
+    size_t (*conv_packed_backward_floats)(const fv_conv *c);
+    size_t (*conv_partial_floats)(const fv_conv *c);
+    /* Packs output channels [out0, out1) (forward) or input channels [in0, in1) (backward).
+     * Forward multiplies channel o by scale[o] unless scale is NULL (folded batch norm). */
+    void (*conv_pack_forward)(const fv_conv *c, const float *w, const float *scale, float *packed, int out0, int out1);
+    void (*conv_pack_backward)(const fv_conv *c, const float *w, float *packed, int in0, int in1);
+    void (*conv_forward)(const fv_conv_forward *j);
+    void (*conv_backward_data)(const fv_conv_backward_data *j);
+    void (*conv_backward_weights)(const fv_conv_backward_weights *j);
+    void (*conv_reduce)(const fv_conv_reduce *j);
+
+    void (*depthwise_forward)(const fv_depthwise *j);
+    void (*depthwise_backward_data)(const fv_depthwise *j);
+    void (*depthwise_backward_weights)(const fv_depthwise *j);
+
+    void (*max_pool_forward)(const fv_pool *j);
+    void (*max_pool_backward)(const fv_pool *j);
+    void (*avg_pool_forward)(const fv_pool *j);
+    void (*avg_pool_backward)(const fv_pool *j);
+
+    fv_moments_fn *moments;
+    void (*norm_apply)(const fv_norm *j);
+    void (*norm_backward_reduce)(const fv_norm *j);
+    void (*norm_backward_apply)(const fv_norm *j);
+
+    void (*activate)(const fv_map *j);          /* y (+)= act(x); in place allowed */
+    void (*activate_backward)(const fv_map *j); /* y (+)= x * act'(seen from the result z) */
+    void (*add)(const fv_map *j);               /* y (+)= factor * (x + z); z may be NULL: 0 */
+    void (*channel_sums)(const fv_map *j);      /* y[c] (+)= factor * sum over pixels of x */
+
+    void (*sgd)(const fv_sgd_update *j);
+} fv_kernels;
+
+/* Fills the table with the best variant of each kernel for a set of fv_cpu bits. */
+void fv_kernels_init(fv_kernels *k, unsigned cpu);
+
+#endif /* FV_KERNELS_KERNELS_H */
