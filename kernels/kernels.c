@@ -12,6 +12,7 @@ void fv_kernels_init(fv_kernels *k, unsigned cpu)
     fv_pool_scalar(k);
     fv_norm_scalar(k);
     fv_map_scalar(k);
+    fv_sgd_scalar(k);
 #if defined(__x86_64__)
     if (cpu & FV_CPU_AVX2) {
         fv_conv_avx2(k);
@@ -19,6 +20,7 @@ void fv_kernels_init(fv_kernels *k, unsigned cpu)
         fv_pool_avx2(k);
         fv_norm_avx2(k);
         fv_map_avx2(k);
+        fv_sgd_avx2(k);
     }
     if (cpu & FV_CPU_AVX512) {
         fv_conv_avx512(k);
@@ -26,6 +28,7 @@ void fv_kernels_init(fv_kernels *k, unsigned cpu)
         fv_pool_avx512(k);
         fv_norm_avx512(k);
         fv_map_avx512(k);
+        fv_sgd_avx512(k);
     }
 #endif
 }

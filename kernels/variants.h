@@ -13,17 +13,20 @@ void fv_depthwise_scalar(fv_kernels *k);
 void fv_pool_scalar(fv_kernels *k);
 void fv_norm_scalar(fv_kernels *k);
 void fv_map_scalar(fv_kernels *k);
+void fv_sgd_scalar(fv_kernels *k);
 
 void fv_conv_avx2(fv_kernels *k);
 void fv_depthwise_avx2(fv_kernels *k);
 void fv_pool_avx2(fv_kernels *k);
 void fv_norm_avx2(fv_kernels *k);
 void fv_map_avx2(fv_kernels *k);
+void fv_sgd_avx2(fv_kernels *k);
 
 void fv_conv_avx512(fv_kernels *k);
 void fv_depthwise_avx512(fv_kernels *k);
 void fv_pool_avx512(fv_kernels *k);
 void fv_norm_avx512(fv_kernels *k);
 void fv_map_avx512(fv_kernels *k);
+void fv_sgd_avx512(fv_kernels *k);
 
 #endif /* FV_KERNELS_VARIANTS_H */
