@@ -37,7 +37,8 @@ int fv_dataset_label(const fv_dataset *dataset, int64_t i);
 const char *fv_dataset_name(const fv_dataset *dataset, int64_t i); /* as in the list; borrowed */
 
 /* Writes image_root/name into `path`. */
-fv_status fv_dataset_path(const fv_dataset *dataset, int64_t i, char *path, size_t size, fv_error *err);
+fv_status fv_dataset_path(const fv_dataset *dataset, int64_t i, char *path, size_t size,
+                          fv_error *err);
 
 /* Name of a class, or NULL if none is known; borrowed. */
 const char *fv_dataset_class_name(const fv_dataset *dataset, int label);

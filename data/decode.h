@@ -18,25 +18,28 @@
 
 /* A picture: height rows of width * 3 bytes R, G, B, dense. The memory grows as needed and is
  * reused by the next decode into the same struct. */
-typedef struct fv_image {
+typedef struct fv_picture {
     int width, height; /* pixels */
-    uint8_t *data;     /* owned; fv_image_deinit() frees it */
+    uint8_t *data;     /* owned; fv_picture_deinit() frees it */
     size_t capacity;   /* bytes */
-} fv_image;
+} fv_picture;
 
-fv_status fv_image_reserve(fv_image *image, int width, int height, fv_error *err);
-void fv_image_deinit(fv_image *image); /* accepts an all-zero struct */
+/* Sets the size; the pixels are then arbitrary. Fails for a size < 1 and when out of memory. */
+fv_status fv_picture_reserve(fv_picture *picture, int width, int height, fv_error *err);
+void fv_picture_deinit(fv_picture *picture); /* accepts an all-zero struct */
 
 typedef struct fv_decode_options {
-    bool apply_exif;    /* turn the picture as its EXIF orientation says (OpenCV does, Pillow does not) */
+    bool apply_exif; /* turn as the JPEG's EXIF orientation says (OpenCV does, Pillow does not) */
     int64_t max_pixels; /* refuse more; 0: 178956970, where Pillow refuses too */
 } fv_decode_options;
 
-/* Truncated data is an error, as in Pillow. Messages have no file name; callers prepend it. */
-fv_status fv_decode(fv_image *image, const uint8_t *bytes, size_t size, const fv_decode_options *options,
-                    fv_error *err);
+/* Truncated data is an error, as in Pillow. Messages have no file name; callers prepend it.
+ * `options` may be NULL: all zero. After an error the picture's pixels are arbitrary. */
+fv_status fv_decode(fv_picture *picture, const uint8_t *bytes, size_t size,
+                    const fv_decode_options *options, fv_error *err);
 
 /* Reads the file and decodes; messages begin with the path. At most 256 MiB. */
-fv_status fv_decode_file(fv_image *image, const char *path, const fv_decode_options *options, fv_error *err);
+fv_status fv_decode_file(fv_picture *picture, const char *path, const fv_decode_options *options,
+                         fv_error *err);
 
 #endif /* FV_DATA_DECODE_H */

@@ -48,7 +48,7 @@ void fv_loader_start(fv_loader *loader, uint32_t epoch, int64_t first_batch);
 fv_batch *fv_loader_take(fv_loader *loader);
 void fv_loader_give_back(fv_loader *loader, fv_batch *batch);
 
-int64_t fv_loader_batches(const fv_loader *loader); /* per epoch */
+int64_t fv_loader_batches(const fv_loader *loader);     /* per epoch */
 double fv_loader_wait_seconds(const fv_loader *loader); /* spent waiting in take, since the start */
 
 /* Distinct unreadable samples so far: how many, and their indices (borrowed, until the next take). */

@@ -13,7 +13,13 @@
 typedef enum fv_profile { FV_PILLOW, FV_OPENCV } fv_profile;
 
 typedef enum fv_filter {
-    FV_NEAREST, FV_BILINEAR, FV_BICUBIC, FV_BOX, FV_HAMMING, FV_LANCZOS, FV_AREA
+    FV_NEAREST,
+    FV_BILINEAR,
+    FV_BICUBIC,
+    FV_BOX,
+    FV_HAMMING,
+    FV_LANCZOS,
+    FV_AREA
 } fv_filter;
 
 /* A part of a picture, in its pixels. */
@@ -31,7 +37,7 @@ void fv_resizer_deinit(fv_resizer *r); /* accepts an all-zero struct */
 
 /* out = the part `rect` of `in`, cut out first and then resized to width x height. Fails for a filter
  * that the profile does not have, for an empty rect or one outside, and when out of memory. */
-fv_status fv_resize(fv_resizer *r, const fv_image *in, fv_rect rect, int width, int height, fv_profile profile,
-                    fv_filter filter, fv_image *out, fv_error *err);
+fv_status fv_resize(fv_resizer *r, const fv_picture *in, fv_rect rect, int width, int height,
+                    fv_profile profile, fv_filter filter, fv_picture *out, fv_error *err);
 
 #endif /* FV_DATA_RESIZE_H */

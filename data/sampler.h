@@ -18,8 +18,9 @@ typedef struct fv_sampler {
     uint64_t seed;
 } fv_sampler;
 
-int64_t fv_sampler_batches(const fv_sampler *s); /* per epoch */
+int64_t fv_sampler_batches(const fv_sampler *s);               /* per epoch */
 int fv_sampler_batch_size(const fv_sampler *s, int64_t batch); /* the last one may be smaller */
-int64_t fv_sampler_index(const fv_sampler *s, uint32_t epoch, int64_t position); /* which sample stands there */
+int64_t fv_sampler_index(const fv_sampler *s, uint32_t epoch,
+                         int64_t position); /* which sample stands there */
 
 #endif /* FV_DATA_SAMPLER_H */

@@ -31,7 +31,8 @@ typedef struct fv_source_options {
 } fv_source_options;
 
 /* `map` may be NULL: an error that says which section is missing. The config must outlive it. */
-fv_status fv_source_open(fv_source *out, fv_config_node *map, const fv_source_options *options, fv_error *err);
+fv_status fv_source_open(fv_source *out, fv_config_node *map, const fv_source_options *options,
+                         fv_error *err);
 void fv_source_close(fv_source *source); /* accepts all zeros */
 
 #endif /* FV_DATA_SOURCE_H */

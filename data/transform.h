@@ -24,17 +24,19 @@ typedef struct fv_pipeline fv_pipeline;
 
 /* `ops` is the list (or NULL, an error naming `where`). The config must outlive the pipeline. The
  * pipeline must begin with DecodeImage and hold NormalizeImage (once) with sizes known by then. */
-fv_status fv_pipeline_create(fv_pipeline **out, fv_config_node *ops, const char *where, fv_error *err);
+fv_status fv_pipeline_create(fv_pipeline **out, fv_config_node *ops, const char *where,
+                             fv_error *err);
 
 /* The usual evaluation pipeline, made without a config (`predict --resize-short 256 --crop 224`). */
 typedef struct fv_pipeline_options {
-    fv_profile profile;  /* also decides EXIF: opencv applies it */
-    fv_filter filter;    /* FV_NEAREST is 0: set FV_BILINEAR */
-    int resize_short;    /* pixels; 0: none */
-    int crop;            /* pixels, centre; 0: none */
+    fv_profile profile; /* also decides EXIF: opencv applies it */
+    fv_filter filter;   /* FV_NEAREST is 0: set FV_BILINEAR */
+    int resize_short;   /* pixels; 0: none */
+    int crop;           /* pixels, centre; 0: none */
     float mean[3], std[3];
 } fv_pipeline_options;
-fv_status fv_pipeline_create_eval(fv_pipeline **out, const fv_pipeline_options *options, fv_error *err);
+fv_status fv_pipeline_create_eval(fv_pipeline **out, const fv_pipeline_options *options,
+                                  fv_error *err);
 void fv_pipeline_destroy(fv_pipeline *pipeline); /* accepts NULL */
 
 /* Height and width of what comes out, in pixels. */
@@ -52,7 +54,8 @@ fv_status fv_pipeline_scratch_create(fv_pipeline_scratch **out, fv_error *err);
 void fv_pipeline_scratch_destroy(fv_pipeline_scratch *scratch); /* accepts NULL */
 
 /* From the bytes of a file to `out`: height * width * 3 floats, NHWC, dense. */
-fv_status fv_pipeline_run(const fv_pipeline *pipeline, fv_pipeline_scratch *scratch, const uint8_t *bytes,
-                          size_t size, fv_random *random, float *out, fv_error *err);
+fv_status fv_pipeline_run(const fv_pipeline *pipeline, fv_pipeline_scratch *scratch,
+                          const uint8_t *bytes, size_t size, fv_random *random, float *out,
+                          fv_error *err);
 
 #endif /* FV_DATA_TRANSFORM_H */
