@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train/settings.h"
+
+#include "base/cpu.h"
+#include "base/log.h"
+#include "data/transform.h"
+#include "kernels/kernels.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
+
+#include <string.h>
+
+/* ---- Global ---- */
+
+static const fv_field global_fields[] = {
+    FV_FIELD_STRING(fv_global_settings, checkpoints, NULL),
+    FV_FIELD_STRING(fv_global_settings, pretrained_model, NULL),
+    FV_FIELD_STRING(fv_global_settings, output_dir, "./output/"),
+    FV_FIELD_STRING(fv_global_settings, device, "cpu"),
+    FV_FIELD_INT(fv_global_settings, epochs, 100, 1, 1000000),
+    FV_FIELD_INT(fv_global_settings, save_interval, 1, 1, 1000000),
+    FV_FIELD_INT(fv_global_settings, eval_interval, 1, 1, 1000000),
+    FV_FIELD_INT(fv_global_settings, start_eval_epoch, 0, 0, 1000000),
+    FV_FIELD_INT(fv_global_settings, print_batch_step, 10, 1, 1000000000),
+    FV_FIELD_LONG(fv_global_settings, save_steps, 0, 0, 1e15),
+    FV_FIELD_INT(fv_global_settings, keep_checkpoints, 0, 0, 1000000),
+    FV_FIELD_BOOL(fv_global_settings, eval_during_train, true),
+    FV_FIELD_LONG(fv_global_settings, seed, 0, 0, 9e15),
+    FV_FIELD_INT(fv_global_settings, class_num, 0, 1, 1000000),
+    FV_FIELD_NODE(fv_global_settings, freeze),
+    FV_FIELD_BOOL(fv_global_settings, freeze_statistics, false),
+    FV_FIELD_BOOL(fv_global_settings, to_static, false),
+    FV_FIELD_BOOL(fv_global_settings, use_dali, false),
+    FV_FIELD_BOOL(fv_global_settings, use_visualdl, false),
+    FV_FIELD_BOOL(fv_global_settings, use_multilabel, false),
+    FV_FIELD_INT(fv_global_settings, update_freq, 1, 1, 1000000),
+    FV_FIELD_STRING(fv_global_settings, eval_mode, "classification"),
+    FV_FIELD_STRING(fv_global_settings, train_mode, "classification"),
+    FV_FIELD_IGNORED("image_shape", NULL), /* of exported models; here the transforms say */
+    FV_FIELD_IGNORED("save_inference_dir", NULL),
+    FV_FIELD_IGNORED("iter_per_epoch", "the data decide"),
+    FV_FIELD_IGNORED("print_mem_info", NULL),
+    FV_FIELD_IGNORED("log_ranks", NULL),
+    FV_FIELD_IGNORED("uniform_output_enabled", NULL),
+    FV_FIELD_IGNORED("export_for_fd", NULL),
+    FV_FIELD_END,
+};
+
+static fv_status check_freeze(fv_config_node *list, fv_error *err)
+{
+    if (!list) return FV_OK;
+    if (fv_config_node_type(list) != FV_CONFIG_LIST)
+        return fv_config_fail(list, err, "must be a list of patterns, e.g. [\"conv1.*\"]");
+    for (int i = 0; i < fv_config_count(list); i++)
+        if (!fv_config_node_text(fv_config_at(list, i)))
+            return fv_config_fail(fv_config_at(list, i), err, "must be a pattern of names");
+    return FV_OK;
+}
+
+/* What would change the result and is not there is an error; what would only change the way to it is
+ * told once. */
+static fv_status check_global(const fv_global_settings *s, fv_config_node *map, fv_error *err)
+{
+    if (s->update_freq != 1)
+        return fv_config_fail(
+            fv_config_child(map, "update_freq"), err,
+            "gradients are not accumulated over %d steps: use 1 and a larger batch",
+            s->update_freq);
+    if (s->use_multilabel)
+        return fv_config_fail(fv_config_child(map, "use_multilabel"), err,
+                              "pictures with several labels are not supported");
+    if (s->eval_mode && strcmp(s->eval_mode, "classification") != 0)
+        return fv_config_fail(fv_config_child(map, "eval_mode"), err,
+                              "there is only \"classification\", not \"%s\"", s->eval_mode);
+    if (s->train_mode && strcmp(s->train_mode, "classification") != 0)
+        return fv_config_fail(fv_config_child(map, "train_mode"), err,
+                              "there is only \"classification\", not \"%s\"", s->train_mode);
+    if (strcmp(s->device, "cpu") != 0)
+        fv_log(FV_LOG_NOTICE, "Global.device: \"%s\" is not used, this program runs on the CPU",
+               s->device);
+    if (s->use_dali || s->to_static || s->use_visualdl)
+        fv_log(FV_LOG_NOTICE, "Global.%s: True is of no consequence here",
+               s->use_dali    ? "use_dali"
+               : s->to_static ? "to_static"
+                              : "use_visualdl");
+    return check_freeze(s->freeze, err);
+}
+
+static fv_status read_global(fv_global_settings *out, fv_config_node *map, fv_error *err)
+{
+    FV_TRY(fv_config_read(map, global_fields, out, err));
+    if (!out->output_dir || !out->output_dir[0])
+        return fv_config_fail(fv_config_child(map, "output_dir"), err, "must name a folder");
+    if (!out->device) out->device = "cpu";
+    return check_global(out, map, err);
+}
+
+/* ---- Loss, Metric ---- */
+
+typedef struct phases {
+    fv_config_node *Train, *Eval;
+} phases;
+
+static const fv_field phase_fields[] = {
+    FV_FIELD_NODE(phases, Train),
+    FV_FIELD_NODE(phases, Eval),
+    FV_FIELD_END,
+};
+
+static fv_status read_loss(fv_settings *out, fv_config_node *map, fv_error *err)
+{
+    phases p;
+    fv_loss evaluated; /* known by its name only: an evaluation reports the plain cross entropy */
+    FV_TRY(fv_config_read(map, phase_fields, &p, err));
+    FV_TRY(fv_loss_read(&out->loss, p.Train, err));
+    return fv_loss_read(&evaluated, p.Eval, err);
+}
+
+typedef struct topk_settings {
+    fv_floats topk;
+} topk_settings;
+
+static const fv_field topk_fields[] = {
+    FV_FIELD_FLOATS(topk_settings, topk, 1, 1000),
+    FV_FIELD_END,
+};
+
+/* Top-1 and Top-5 are always measured, so that only these may be asked for. */
+static fv_status check_metric(fv_config_node *entry, fv_error *err)
+{
+    const char *name = fv_config_count(entry) == 1 ? fv_config_key_at(entry, 0) : NULL;
+    if (!name || (strcmp(name, "TopkAcc") != 0 && strcmp(name, "GoogLeNetTopkAcc") != 0))
+        return fv_config_fail(entry, err,
+                              "no metric \"%s\": there are TopkAcc and GoogLeNetTopkAcc",
+                              name ? name : "");
+    topk_settings s;
+    fv_config_node *map = fv_config_child(entry, name);
+    FV_TRY(fv_config_read(map, topk_fields, &s, err));
+    for (int i = 0; i < s.topk.count; i++)
+        if (s.topk.values[i] != 1.0 && s.topk.values[i] != 5.0)
+            return fv_config_fail(fv_config_child(map, "topk"), err,
+                                  "%g is not supported: 1 and 5 are", s.topk.values[i]);
+    return FV_OK;
+}
+
+static fv_status check_metrics(fv_config_node *map, fv_error *err)
+{
+    phases p;
+    FV_TRY(fv_config_read(map, phase_fields, &p, err));
+    fv_config_node *const lists[] = { p.Train, p.Eval };
+    for (int k = 0; k < 2; k++) {
+        if (lists[k] && fv_config_node_type(lists[k]) != FV_CONFIG_LIST)
+            return fv_config_fail(lists[k], err, "must be a list, e.g. [TopkAcc: {topk: [1, 5]}]");
+        for (int i = 0; i < fv_config_count(lists[k]); i++)
+            FV_TRY(check_metric(fv_config_at(lists[k], i), err));
+    }
+    return FV_OK;
+}
+
+/* ---- Optimizer ---- */
+
+/* The optimiser and the schedule are made for no parameters and one step, to be read. */
+static fv_status check_optimizer(const fv_settings *s, fv_error *err)
+{
+    if (!s->optimizer) return FV_OK;
+    fv_kernels kernels;
+    fv_kernels_init(&kernels, FV_CPU_SCALAR);
+    fv_params *params = NULL;
+    fv_optimizer *optimizer = NULL;
+    fv_schedule *schedule = NULL;
+    fv_status status = fv_params_create(&params, 0, err);
+    if (status == FV_OK)
+        status = fv_optimizer_create(&optimizer, s->optimizer, params, &kernels, err);
+    if (status == FV_OK)
+        status = fv_schedule_create(&schedule, s->schedule, s->global.epochs, 1, err);
+    fv_schedule_destroy(schedule);
+    fv_optimizer_destroy(optimizer);
+    fv_params_destroy(params);
+    return status;
+}
+
+/* ---- DataLoader ---- */
+
+static fv_status check_pipeline(fv_config_node *ops, const char *where, fv_error *err)
+{
+    fv_pipeline *pipeline = NULL;
+    const fv_status status = fv_pipeline_create(&pipeline, ops, where, err);
+    fv_pipeline_destroy(pipeline);
+    return status;
+}
+
+static fv_status check_source(fv_config_node *map, const char *where, fv_error *err)
+{
+    if (!map) return FV_OK;
+    fv_config_node *dataset = fv_config_child(map, "dataset");
+    return check_pipeline(fv_config_child(dataset, "transform_ops"), where, err);
+}
+
+static fv_status read_data(fv_settings *out, fv_config_node *map, fv_error *err)
+{
+    phases p;
+    FV_TRY(fv_config_read(map, phase_fields, &p, err));
+    out->train = p.Train;
+    out->eval = p.Eval;
+    FV_TRY(check_source(p.Train, "DataLoader.Train", err));
+    return check_source(p.Eval, "DataLoader.Eval", err);
+}
+
+/* ---- Infer ---- */
+
+typedef struct infer_section {
+    const char *infer_imgs, *infer_list, *save_dir;
+    int batch_size;
+    fv_config_node *transforms, *PostProcess;
+} infer_section;
+
+static const fv_field infer_fields[] = {
+    FV_FIELD_STRING(infer_section, infer_imgs, NULL),
+    FV_FIELD_STRING(infer_section, infer_list, NULL),
+    FV_FIELD_STRING(infer_section, save_dir, NULL),
+    FV_FIELD_INT(infer_section, batch_size, 1, 1, 65536),
+    FV_FIELD_NODE(infer_section, transforms),
+    FV_FIELD_NODE(infer_section, PostProcess),
+    FV_FIELD_END,
+};
+
+typedef struct postprocess_section {
+    int name, topk;
+    const char *class_id_map_file;
+} postprocess_section;
+
+static const char *const postprocesses[] = { "Topk", NULL };
+
+static const fv_field postprocess_fields[] = {
+    FV_FIELD_ENUM(postprocess_section, name, "Topk", postprocesses),
+    FV_FIELD_INT(postprocess_section, topk, 5, 1, 1000000),
+    FV_FIELD_STRING(postprocess_section, class_id_map_file, NULL),
+    FV_FIELD_IGNORED("delimiter", NULL), /* the first blank of a line */
+    FV_FIELD_END,
+};
+
+static fv_status read_infer(fv_infer_settings *out, fv_config_node *map, fv_error *err)
+{
+    infer_section s;
+    postprocess_section p;
+    FV_TRY(fv_config_read(map, infer_fields, &s, err));
+    FV_TRY(fv_config_read(s.PostProcess, postprocess_fields, &p, err));
+    if (s.transforms) FV_TRY(check_pipeline(s.transforms, "Infer", err));
+    *out = (fv_infer_settings){ .infer_imgs = s.infer_imgs,
+                                .infer_list = s.infer_list,
+                                .save_dir = s.save_dir,
+                                .batch_size = s.batch_size,
+                                .transforms = s.transforms,
+                                .topk = p.topk,
+                                .class_id_map_file = p.class_id_map_file };
+    return FV_OK;
+}
+
+/* ---- AMP ---- */
+
+typedef struct amp_section {
+    bool use_amp;
+} amp_section;
+
+static const fv_field amp_fields[] = {
+    FV_FIELD_BOOL(amp_section, use_amp, true),
+    FV_FIELD_IGNORED("use_fp16_test", NULL),
+    FV_FIELD_IGNORED("scale_loss", NULL),
+    FV_FIELD_IGNORED("use_dynamic_loss_scaling", NULL),
+    FV_FIELD_IGNORED("use_promote", NULL),
+    FV_FIELD_IGNORED("level", NULL),
+    FV_FIELD_END,
+};
+
+static fv_status check_amp(fv_config_node *map, fv_error *err)
+{
+    if (!map) return FV_OK;
+    amp_section s;
+    FV_TRY(fv_config_read(map, amp_fields, &s, err));
+    if (s.use_amp) fv_log(FV_LOG_NOTICE, "AMP: everything is computed in float32");
+    return FV_OK;
+}
+
+/* ---- All of it ---- */
+
+typedef struct sections {
+    fv_config_node *Global, *Arch, *Loss, *Optimizer, *DataLoader, *Metric, *Infer, *AMP;
+} sections;
+
+static const fv_field section_fields[] = {
+    FV_FIELD_NODE(sections, Global),
+    FV_FIELD_NODE(sections, Arch),
+    FV_FIELD_NODE(sections, Loss),
+    FV_FIELD_NODE(sections, Optimizer),
+    FV_FIELD_NODE(sections, DataLoader),
+    FV_FIELD_NODE(sections, Metric),
+    FV_FIELD_NODE(sections, Infer),
+    FV_FIELD_NODE(sections, AMP),
+    FV_FIELD_IGNORED("profiler_options", NULL),
+    FV_FIELD_END,
+};
+
+fv_status fv_settings_read(fv_settings *out, fv_config *config, fv_error *err)
+{
+    sections s;
+    *out = (fv_settings){ .config = config };
+    FV_TRY(fv_config_read(fv_config_root(config), section_fields, &s, err));
+    FV_TRY(read_global(&out->global, s.Global, err));
+    FV_TRY(fv_arch_read(&out->arch, s.Arch, err));
+    out->class_num = out->arch.class_num ? out->arch.class_num : out->global.class_num;
+    FV_TRY(read_loss(out, s.Loss, err));
+    FV_TRY(check_metrics(s.Metric, err));
+    out->optimizer = s.Optimizer;
+    out->schedule = s.Optimizer ? fv_config_child(s.Optimizer, "lr") : NULL;
+    FV_TRY(check_optimizer(out, err));
+    FV_TRY(read_data(out, s.DataLoader, err));
+    FV_TRY(read_infer(&out->infer, s.Infer, err));
+    FV_TRY(check_amp(s.AMP, err));
+    return fv_config_finish(config, err);
+}
