@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-enum { FV_MAX_TOP = 100 }; /* the largest k of top-k that is kept */
+enum { FV_MAX_TOP = 5 }; /* the largest k of top-k that is kept */
 
 typedef struct fv_metrics {
     int64_t images;             /* all that were added, the unreadable ones included */

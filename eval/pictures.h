@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* eval/pictures.h - which pictures were meant: files, folders and list files, in order.
+ *
+ *   a folder      all pictures in and below it, by extension (.jpg .jpeg .png, any case), sorted
+ *                 by their paths, bytewise
+ *   a .txt file   one picture per line; a class number at the end of the line, after blanks, is
+ *                 cut off, so that the lists of training serve; relative names start from `root`
+ *   all else      one picture, whether it exists or not: reading it will tell
+ */
+#ifndef FV_EVAL_PICTURES_H
+#define FV_EVAL_PICTURES_H
+
+#include "base/list.h"
+#include "base/memory.h"
+#include "base/status.h"
+
+typedef struct fv_pictures {
+    fv_arena memory;
+    fv_list paths; /* of const char * */
+} fv_pictures;
+
+void fv_pictures_init(fv_pictures *pictures);
+void fv_pictures_deinit(fv_pictures *pictures);
+
+/* Appends what `path` means. `root` may be "". Fails for a folder without pictures or one that
+ * cannot be read, and for a list that is missing, empty or no text. */
+fv_status fv_pictures_add(fv_pictures *pictures, const char *path, const char *root, fv_error *err);
+
+/* Appends the pictures of a list, whatever its extension. */
+fv_status fv_pictures_add_list(fv_pictures *pictures, const char *path, const char *root,
+                               fv_error *err);
+
+const char *fv_pictures_at(const fv_pictures *pictures, int i);
+
+#endif /* FV_EVAL_PICTURES_H */
