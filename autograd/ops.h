@@ -42,7 +42,8 @@ typedef struct fv_window_attr {
 
 /* weight is a parameter [out, in/groups, kh, kw]; bias is [out] or NULL. Output size:
  * floor((in + 2 * pad - dilation * (kernel - 1) - 1) / stride) + 1. */
-fv_tensor *fv_conv2d(fv_graph *g, fv_tensor *x, fv_tensor *weight, fv_tensor *bias, fv_window_attr attr);
+fv_tensor *fv_conv2d(fv_graph *g, fv_tensor *x, fv_tensor *weight, fv_tensor *bias,
+                     fv_window_attr attr);
 
 /* Padding never wins; the first of equal values does. At most 255 taps. */
 fv_tensor *fv_max_pool(fv_graph *g, fv_tensor *x, fv_window_attr attr);

@@ -59,8 +59,8 @@ void fv_params_destroy(fv_params *params); /* accepts NULL */
 
 /* Finds a parameter, or creates and initialises it. The result is borrowed. `dims` has `rank`
  * entries; finding one with other dims is an error. */
-fv_status fv_params_get(fv_params *params, const char *name, fv_role role, int rank, const int *dims,
-                        fv_init init, fv_param **out, fv_error *err);
+fv_status fv_params_get(fv_params *params, const char *name, fv_role role, int rank,
+                        const int *dims, fv_init init, fv_param **out, fv_error *err);
 
 int fv_params_count(const fv_params *params);
 fv_param *fv_params_at(const fv_params *params, int i);

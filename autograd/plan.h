@@ -21,8 +21,8 @@ void fv_slab_destroy(fv_slab *slab); /* accepts NULL; after its plans */
 size_t fv_slab_bytes(const fv_slab *slab);
 
 typedef struct fv_plan_options {
-    fv_tensor *loss;               /* a scalar to differentiate; NULL: forward only */
-    fv_tensor *const *outputs;     /* values to keep to the end of a replay */
+    fv_tensor *loss;           /* a scalar to differentiate; NULL: forward only */
+    fv_tensor *const *outputs; /* values to keep to the end of a replay */
     int output_count;
     uint64_t seed;       /* of dropout */
     bool keep_memory;    /* for tests: never let two values share memory */
@@ -56,8 +56,9 @@ fv_node_info fv_plan_node_info(const fv_plan *plan, int i);
 /* Seconds spent in each node since the start, forward and backward. */
 void fv_plan_node_seconds(const fv_plan *plan, int i, double *forward, double *backward);
 
-size_t fv_plan_bytes(const fv_plan *plan);        /* what was laid out */
-size_t fv_plan_bytes_apart(const fv_plan *plan);  /* the same without sharing */
-size_t fv_plan_bytes_copied(const fv_plan *plan); /* by concatenations that could not be views, per replay */
+size_t fv_plan_bytes(const fv_plan *plan);       /* what was laid out */
+size_t fv_plan_bytes_apart(const fv_plan *plan); /* the same without sharing */
+size_t fv_plan_bytes_copied(
+    const fv_plan *plan); /* by concatenations that could not be views, per replay */
 
 #endif /* FV_AUTOGRAD_PLAN_H */

@@ -17,7 +17,7 @@
 
 /* Where the initial weights of a layer come from; zero is PaddlePaddle's default. */
 typedef enum fv_initializer {
-    FV_INIT_DEFAULT,      /* conv: N(0, 2 / (kh*kw*in)), in being all input channels; linear: Xavier uniform,
+    FV_INIT_DEFAULT, /* conv: N(0, 2 / (kh*kw*in)), in being all input channels; linear: Xavier uniform,
                              bound sqrt(6 / (in + out)) */
     FV_INIT_FAN_OUT,      /* conv: N(0, 2 / (kh*kw*out)), out being all output channels */
     FV_INIT_UNIFORM_BOUND /* U(-bound, bound) with the option's `bound` */
@@ -28,10 +28,10 @@ typedef struct fv_conv_options {
     int kernel;             /* default: 1 */
     int kernel_h, kernel_w; /* where they differ; default: kernel */
     int stride;             /* default: 1 */
-    int pad;                /* default: keeps the size at stride 1, (dilated kernel - 1) / 2; -1: none */
-    int dilation;           /* default: 1 */
-    int groups;             /* default: 1; FV_DEPTHWISE: one filter per channel */
-    bool bias;              /* default: none */
+    int pad;      /* default: keeps the size at stride 1, (dilated kernel - 1) / 2; -1: none */
+    int dilation; /* default: 1 */
+    int groups;   /* default: 1; FV_DEPTHWISE: one filter per channel */
+    bool bias;    /* default: none */
     fv_initializer init;
     float bound; /* of FV_INIT_UNIFORM_BOUND */
 } fv_conv_options;

@@ -17,17 +17,17 @@ typedef int fv_model_fn(fv_graph *g, fv_tensor *images, const fv_model *model,
                         const fv_model_options *o, fv_tensor *outputs[]);
 
 struct fv_model {
-    const char *name;    /* PaddleClas's, "MobileNetV2_x0_25" */
-    const char *paper;   /* "arXiv:1801.04381" */
-    int image_size;      /* default input, both ways, pixels */
-    const char *head;    /* prefix of the parameters whose shape depends on `classes`, "out." */
+    const char *name;  /* PaddleClas's, "MobileNetV2_x0_25" */
+    const char *paper; /* "arXiv:1801.04381" */
+    int image_size;    /* default input, both ways, pixels */
+    const char *head;  /* prefix of the parameters whose shape depends on `classes`, "out." */
     fv_model_fn *build;
     float width;         /* of families that scale: multiplies channels */
     const void *variant; /* of families with tables: the family's own */
 };
 
-const fv_model *fv_model_find(const char *name);    /* NULL: unknown */
-const fv_model *fv_model_at(int i);                 /* NULL: past the last */
-const char *fv_model_nearest(const char *name);     /* for "did you mean", or NULL */
+const fv_model *fv_model_find(const char *name); /* NULL: unknown */
+const fv_model *fv_model_at(int i);              /* NULL: past the last */
+const char *fv_model_nearest(const char *name);  /* for "did you mean", or NULL */
 
 #endif /* FV_MODELS_MODEL_H */

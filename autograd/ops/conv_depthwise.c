@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Depthwise convolution: chunks of rows, all channels; the weights' gradient is summed per chunk
+ * of rows and then over the chunks, in order. */
+#include "autograd/ops/conv_impl.h"
+
+/* Rows of the output per task. */
+static int rows_per_task(const fv_conv *c)
+{
+    const fv_window *w = &c->window;
+    return fv_rows_per_task(w->n * w->out_h, 2 * (size_t)w->out_w * (size_t)c->out_c);
+}
+
+static void cut(const fv_conv *c, int *chunks, int *per_chunk)
+{
+    const int rows = rows_per_task(c);
+    *chunks = fv_ceil_div(c->window.n * c->window.out_h, rows);
+    *per_chunk = rows * c->window.out_w;
+}
+
+static size_t no_bytes(const fv_kernels *k, const fv_conv *c)
+{
+    (void)k;
+    (void)c;
+    return 0;
+}
+
+/* The rows of one image see the same weights: a task of backward_weights has many, since each
+ * ends with a store of the whole partial. */
+static int split_rows(const fv_conv *c)
+{
+    return fv_max(rows_per_task(c), fv_ceil_div(c->window.n * c->window.out_h, FV_TASKS_WANTED));
+}
+
+static size_t partial_floats(const fv_conv *c)
+{
+    const size_t floats =
+        (size_t)c->out_c * (size_t)c->window.kernel_h * (size_t)c->window.kernel_w;
+    return (floats + 15) / 16 * 16;
+}
+
+static size_t backward_bytes(const fv_kernels *k, const fv_conv *c)
+{
+    (void)k;
+    const int splits = fv_ceil_div(c->window.n * c->window.out_h, split_rows(c));
+    return (size_t)splits * partial_floats(c) * sizeof(float);
+}
+
+static void forward_task(void *ctx, int task, int worker)
+{
+    (void)worker;
+    const fv_conv_run *r = ctx;
+    const fv_window *w = &r->conv.window;
+    const int rows = rows_per_task(&r->conv);
+    fv_depthwise j = { .window = w,
+                       .channels = r->conv.out_c,
+                       .x = r->a->in[FV_IN_X].data,
+                       .x_stride = r->a->in[FV_IN_X].pixel_stride,
+                       .w = r->a->packs[0]->weights,
+                       .y = r->y.data,
+                       .y_stride = r->y.pixel_stride,
+                       .epilogue = r->epilogue };
+    j.row0 = task * rows;
+    j.row1 = fv_min(j.row0 + rows, w->n * w->out_h);
+    r->a->kernels->depthwise_forward(&j);
+    if (!r->moments.partials) return;
+    float *mean = fv_moments_mean(&r->moments, task);
+    r->a->kernels->moments((j.row1 - j.row0) * w->out_w, j.channels,
+                           r->y.data + (ptrdiff_t)j.row0 * w->out_w * r->y.pixel_stride,
+                           r->y.pixel_stride, mean, mean + j.channels);
+}
+
+static void forward(const fv_conv_run *r)
+{
+    int chunks, per_chunk;
+    cut(&r->conv, &chunks, &per_chunk);
+    fv_conv_run run = *r;
+    fv_parallel_for(chunks, forward_task, &run);
+}
+
+static int data_rows_per_task(const fv_conv *c)
+{
+    const fv_window *w = &c->window;
+    const int rows = fv_rows_per_task(w->n * w->in_h, 2 * (size_t)w->in_w * (size_t)c->in_c);
+    return fv_ceil_div(rows, w->stride_h) * w->stride_h;
+}
+
+static void data_task(void *ctx, int task, int worker)
+{
+    (void)worker;
+    const fv_conv_run *r = ctx;
+    const fv_window *w = &r->conv.window;
+    const fv_view dy = r->a->grad_out, dx = r->a->grad_in[FV_IN_X];
+    const int rows = data_rows_per_task(&r->conv);
+    const fv_depthwise j = { .window = w,
+                             .channels = r->conv.in_c,
+                             .x = dy.data,
+                             .x_stride = dy.pixel_stride,
+                             .w = r->a->packs[0]->weights,
+                             .y = dx.data,
+                             .y_stride = dx.pixel_stride,
+                             .row0 = task * rows,
+                             .row1 = fv_min((task + 1) * rows, w->n * w->in_h),
+                             .accumulate = r->a->accumulate[FV_IN_X] };
+    r->a->kernels->depthwise_backward_data(&j);
+}
+
+static void backward_data(const fv_conv_run *r)
+{
+    fv_conv_run run = *r;
+    const int rows = r->conv.window.n * r->conv.window.in_h;
+    fv_parallel_for(fv_ceil_div(rows, data_rows_per_task(&r->conv)), data_task, &run);
+}
+
+static void weights_task(void *ctx, int task, int worker)
+{
+    (void)worker;
+    const fv_conv_run *r = ctx;
+    const fv_window *w = &r->conv.window;
+    const fv_view x = r->a->in[FV_IN_X], dy = r->a->grad_out;
+    const int rows = split_rows(&r->conv);
+    const fv_depthwise j = { .window = w,
+                             .channels = r->conv.in_c,
+                             .x = x.data,
+                             .x_stride = x.pixel_stride,
+                             .w = dy.data,
+                             .w_stride = dy.pixel_stride,
+                             .y = (float *)r->scratch + (size_t)task * partial_floats(&r->conv),
+                             .row0 = task * rows,
+                             .row1 = fv_min((task + 1) * rows, w->n * w->out_h) };
+    r->a->kernels->depthwise_backward_weights(&j);
+}
+
+static void backward_weights(const fv_conv_run *r)
+{
+    const fv_conv *c = &r->conv;
+    fv_conv_run run = *r;
+    const int splits = fv_ceil_div(c->window.n * c->window.out_h, split_rows(c));
+    fv_parallel_for(splits, weights_task, &run);
+
+    const int channels = c->in_c, taps = c->window.kernel_h * c->window.kernel_w;
+    float *dw = r->a->grad_in[FV_IN_WEIGHT].data;
+    for (int i = 0; i < channels; i++)
+        for (int t = 0; t < taps; t++) {
+            float sum = r->a->accumulate[FV_IN_WEIGHT] ? dw[i * taps + t] : 0.0f;
+            const float *partial = (const float *)r->scratch + t * channels + i;
+            for (int s = 0; s < splits; s++) sum += partial[(size_t)s * partial_floats(c)];
+            dw[i * taps + t] = sum;
+        }
+}
+
+const fv_conv_route fv_conv_depthwise = {
+    .cut = cut,
+    .forward_bytes = no_bytes,
+    .backward_bytes = backward_bytes,
+    .forward = forward,
+    .backward_data = backward_data,
+    .backward_weights = backward_weights,
+};

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* autograd/ops/conv_impl.h - how a convolution is spread over tasks. For autograd/ops only.
+ *
+ * Two routes: dense (implicit GEMM, any groups) and depthwise (one filter per channel). The
+ * operator, conv2d.c, does what they have in common.
+ */
+#ifndef FV_AUTOGRAD_OPS_CONV_IMPL_H
+#define FV_AUTOGRAD_OPS_CONV_IMPL_H
+
+#include "autograd/ops/norm.h"
+
+/* One convolution of one node, as its tasks see it. */
+typedef struct fv_conv_run {
+    const fv_op_args *a;
+    fv_conv conv;
+    fv_view y;            /* forward: where the result goes */
+    fv_epilogue epilogue; /* forward */
+    fv_moments moments;   /* forward: of the result, per chunk; .partials NULL: not wanted */
+    void *scratch;
+} fv_conv_run;
+
+typedef struct fv_conv_route {
+    /* How the output's pixels are cut into chunks: the moments' chunks. */
+    void (*cut)(const fv_conv *c, int *chunks, int *per_chunk);
+    size_t (*forward_bytes)(const fv_kernels *k, const fv_conv *c); /* of scratch */
+    size_t (*backward_bytes)(const fv_kernels *k, const fv_conv *c);
+    void (*forward)(const fv_conv_run *r);
+    void (*backward_data)(const fv_conv_run *r);    /* from a->grad_out to a->grad_in[FV_IN_X] */
+    void (*backward_weights)(const fv_conv_run *r); /* to a->grad_in[FV_IN_WEIGHT] */
+} fv_conv_route;
+
+extern const fv_conv_route fv_conv_dense, fv_conv_depthwise;
+
+static inline size_t fv_align(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+static inline int fv_window_pixels(const fv_window *w) { return w->n * w->out_h * w->out_w; }
+
+#endif /* FV_AUTOGRAD_OPS_CONV_IMPL_H */
