@@ -23,6 +23,14 @@
 #define FV_ALWAYS_INLINE static inline __attribute__((always_inline))
 #define FV_NOINLINE      __attribute__((noinline))
 
+/* Before a loop with a constant count of at most 16: written out in full, so that small arrays of
+ * vectors live in registers. */
+#if defined(__clang__)
+#define FV_UNROLL _Pragma("unroll")
+#else
+#define FV_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #if defined(FV_ISA_AVX512)
 
 enum { FV_LANES = 16, FV_VECTOR_REGISTERS = 32 };

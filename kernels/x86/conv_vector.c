@@ -1,6 +1,324 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/x86/conv_vector.c - convolution for one instruction set. */
-#include "kernels/simd.h"
+/* kernels/x86/conv_vector.c - convolution, forward and backward to the input.
+ *
+ * Both are sweeps over a grid of targets (conv_grid.h): a block of tiles is described once, its
+ * source pixels come into the cache, and then each panel of weights meets each tile of the block.
+ */
+#include "base/compiler.h"
 #include "kernels/variants.h"
+#include "kernels/x86/conv_grid.h"
+#include "kernels/x86/conv_panel.h"
+#include "kernels/x86/conv_rows.h"
 
-void FV_VARIANT(fv_conv)(fv_kernels *k) { (void)k; }
+#include <math.h>
+#include <string.h>
+
+enum {
+    SWEEP_MAX_TILES = 32, /* of a block */
+    SWEEP_MIN_TILES = 4,
+    SWEEP_SOURCE_BYTES = 192 * 1024, /* of a block: a part of the second-level cache */
+};
+
+typedef struct sweep {
+    const float *source;
+    ptrdiff_t source_stride;
+    const float *packed;
+    panel_shape panels;
+    int channel0, channel1;
+    tile_job job; /* target and epilogue, from channel 0 */
+    float *zeros; /* and all else in scratch */
+    tile *tiles;
+    tile_tap *taps, *all;
+    unsigned *inside;
+    float *rows;
+} sweep;
+
+/* ---- Scratch ---------------------------------------------------------------------- */
+
+/* Cuts `bytes` off a block of scratch; with base NULL only counts. */
+static void *cut(char *base, size_t *used, size_t bytes)
+{
+    void *part = base ? base + *used : NULL;
+    *used += (bytes + 63) / 64 * 64;
+    return part;
+}
+
+static size_t lay_out_scratch(sweep *s, const fv_conv *c, void *scratch)
+{
+    const fv_window *w = &c->window;
+    const size_t taps = (size_t)w->kernel_h * (size_t)w->kernel_w;
+    const size_t channels = (size_t)fv_max(c->in_c, c->out_c) / (size_t)c->groups;
+    size_t used = 0, rows = 0;
+    if (rows_worthwhile(c))
+        rows = (size_t)w->kernel_h * (size_t)c->in_c *
+               (size_t)rows_width(w, fv_min(w->out_w, SWEEP_MAX_TILES * TILE_PIXELS));
+    s->zeros = cut(scratch, &used, channels * sizeof(float));
+    s->tiles = cut(scratch, &used, SWEEP_MAX_TILES * sizeof(tile));
+    s->taps = cut(scratch, &used, SWEEP_MAX_TILES * taps * sizeof(tile_tap));
+    s->all = cut(scratch, &used, taps * sizeof(tile_tap));
+    s->inside = cut(scratch, &used, (size_t)(w->kernel_h + w->kernel_w) * sizeof(unsigned));
+    s->rows = cut(scratch, &used, rows * sizeof(float));
+    return used;
+}
+
+static size_t sweep_scratch_bytes(const fv_conv *c)
+{
+    sweep s;
+    return lay_out_scratch(&s, c, NULL);
+}
+
+/* ---- Packing ---------------------------------------------------------------------- */
+
+/* Strides, in floats, of the weights in the order of checkpoints. */
+typedef struct weight_strides {
+    size_t group, source, target;
+} weight_strides;
+
+static void pack_panel(const panel_shape *s, const weight_strides *stride, const float *w,
+                       const float *scale, int target, float *panel)
+{
+    const int lanes = panel_lanes(s, target), used = fv_min(lanes, s->targets - target);
+    for (int i = 0; i < s->sources; i++)
+        for (int tap = 0; tap < s->taps; tap++) {
+            float *to = panel + ((size_t)tap * (size_t)s->sources + (size_t)i) * (size_t)lanes;
+            const float *from = w + (size_t)i * stride->source + (size_t)tap;
+            for (int t = 0; t < used; t++) {
+                const float value = from[(size_t)(target + t) * stride->target];
+                to[t] = scale ? value * scale[target + t] : value;
+            }
+            for (int t = used; t < lanes; t++) to[t] = 0.0f;
+        }
+}
+
+/* Targets [first, last), counted over all groups. */
+static void pack(const panel_shape *s, const weight_strides *stride, const float *w,
+                 const float *scale, float *packed, int first, int last)
+{
+    for (int g = first / s->targets; g * s->targets < last; g++) {
+        const int start = g * s->targets;
+        for (int t = fv_max(first - start, 0); t < fv_min(last - start, s->targets);
+             t += BLOCK_LANES)
+            pack_panel(s, stride, w + (size_t)g * stride->group, scale ? scale + start : NULL, t,
+                       packed + panel_at(s, g, t));
+    }
+}
+
+static void pack_forward(const fv_conv *c, const float *w, const float *scale, float *packed,
+                         int out0, int out1)
+{
+    const panel_shape s = panel_forward(c);
+    const size_t taps = (size_t)s.taps, row = (size_t)s.sources * taps;
+    const weight_strides stride = { .group = (size_t)s.targets * row,
+                                    .source = taps,
+                                    .target = row };
+    pack(&s, &stride, w, scale, packed, out0, out1);
+}
+
+static void pack_backward(const fv_conv *c, const float *w, float *packed, int in0, int in1)
+{
+    const panel_shape s = panel_backward(c);
+    const size_t taps = (size_t)s.taps, row = (size_t)s.targets * taps;
+    const weight_strides stride = { .group = (size_t)s.sources * row,
+                                    .source = row,
+                                    .target = taps };
+    pack(&s, &stride, w, NULL, packed, in0, in1);
+}
+
+static size_t packed_forward_floats(const fv_conv *c)
+{
+    const panel_shape s = panel_forward(c);
+    return panel_floats(&s);
+}
+
+static size_t packed_backward_floats(const fv_conv *c)
+{
+    const panel_shape s = panel_backward(c);
+    return panel_floats(&s);
+}
+
+/* ---- Sweeps ------------------------------------------------------------------------ */
+
+/* Every panel with every tile of a block; `channels` per tap. */
+static void run_block(const sweep *s, const float *source, int channels, int tiles)
+{
+    const panel_shape *panels = &s->panels;
+    for (int g = s->channel0 / panels->targets; g * panels->targets < s->channel1; g++) {
+        const int start = g * panels->targets;
+        const int first = fv_max(s->channel0 - start, 0);
+        const int last = fv_min(s->channel1 - start, panels->targets);
+        for (int t = first; t < last; t += BLOCK_LANES) {
+            tile_job job = s->job;
+            job.source = source + (ptrdiff_t)g * panels->sources;
+            job.zeros = s->zeros;
+            job.panel = s->packed + panel_at(panels, g, t);
+            job.channels = channels;
+            job.lanes = fv_min(last - t, BLOCK_LANES);
+            job.target += start + t;
+            if (job.bias) job.bias += start + t;
+            if (job.residual) job.residual += start + t;
+            tile_fn *const *functions = tile_functions[job.lanes > FV_LANES];
+            for (int i = 0; i < tiles; i++) functions[s->tiles[i].pixels - 1](&job, &s->tiles[i]);
+        }
+    }
+}
+
+/* Pixels of tile i, if a block of `pixels` is cut as evenly as can be. */
+static int tile_share(int pixels, int tiles, int i)
+{
+    return pixels * (i + 1) / tiles - pixels * i / tiles;
+}
+
+static int tiles_for(int pixels) { return (pixels + TILE_PIXELS - 1) / TILE_PIXELS; }
+
+/* Targets [first, last) of the grid. */
+static void run_grid(const sweep *s, const grid *g, int first, int last)
+{
+    if (first >= last) return;
+    const int wanted = SWEEP_SOURCE_BYTES / ((int)sizeof(float) * TILE_PIXELS * s->panels.sources);
+    const int most = TILE_PIXELS * fv_max(fv_min(wanted, SWEEP_MAX_TILES), SWEEP_MIN_TILES);
+    const size_t taps = (size_t)g->y.taps * (size_t)g->x.taps;
+    grid_place at = grid_at(g, first);
+    for (int done = first; done < last; done += most) {
+        const int pixels = fv_min(most, last - done), tiles = tiles_for(pixels);
+        for (int i = 0; i < tiles; i++)
+            grid_tile(g, &at, tile_share(pixels, tiles, i), &s->tiles[i],
+                      s->taps + (size_t)i * taps);
+        run_block(s, s->source, s->panels.sources, tiles);
+    }
+}
+
+/* Outputs [ox, ox + count) of row `row`, from copied input rows; see conv_rows.h. */
+static void run_rows(const sweep *s, const fv_conv *c, int row, int ox, int count)
+{
+    const fv_window *w = &c->window;
+    const int oy = row % w->out_h, tiles = tiles_for(count);
+    rows_copy(c, s->source, s->source_stride, row / w->out_h, oy, ox, count, s->rows);
+    int taps = 0;
+    for (int k = 0; k < w->kernel_h; k++) {
+        const int iy = oy * w->stride_h - w->pad_h + k * w->dilation_h;
+        if (iy < 0 || iy >= w->in_h) continue;
+        s->all[taps++] = (tile_tap){ k, ~0u, (ptrdiff_t)k * rows_width(w, count) * c->in_c };
+    }
+    int p = 0;
+    for (int i = 0; i < tiles; i++) {
+        tile *t = &s->tiles[i];
+        t->pixels = tile_share(count, tiles, i);
+        t->tap = s->all;
+        t->taps = taps;
+        for (int q = 0; q < t->pixels; q++, p++) {
+            t->pixel[q] = row * w->out_w + ox + p;
+            t->base[q] = (ptrdiff_t)p * w->stride_w * c->in_c;
+        }
+    }
+    run_block(s, s->rows, w->kernel_w * c->in_c, tiles);
+}
+
+static void forward_rows(const sweep *s, const fv_conv *c, int pixel0, int pixel1)
+{
+    const int out_w = c->window.out_w;
+    for (int p = pixel0; p < pixel1;) {
+        const int ox = p % out_w;
+        const int count = fv_min(fv_min(out_w - ox, pixel1 - p), SWEEP_MAX_TILES * TILE_PIXELS);
+        run_rows(s, c, p / out_w, ox, count);
+        p += count;
+    }
+}
+
+static void forward(const fv_conv_forward *j)
+{
+    const fv_conv *c = j->conv;
+    const fv_window *w = &c->window;
+    const fv_epilogue *e = &j->epilogue;
+    sweep s = {
+        .source = j->x,
+        .source_stride = j->x_stride,
+        .packed = j->packed,
+        .panels = panel_forward(c),
+        .channel0 = j->channel0,
+        .channel1 = j->channel1,
+        .job = { .target = j->y,
+                 .target_stride = j->y_stride,
+                 .bias = e->bias,
+                 .residual = e->residual,
+                 .residual_stride = e->residual_stride,
+                 .low = e->act == FV_LINEAR ? -INFINITY : 0.0f,
+                 .high = e->act == FV_RELU6 ? 6.0f : INFINITY },
+    };
+    lay_out_scratch(&s, c, j->scratch);
+    if (rows_worthwhile(c)) {
+        forward_rows(&s, c, j->pixel0, j->pixel1);
+        return;
+    }
+    memset(s.zeros, 0, (size_t)s.panels.sources * sizeof(float));
+    grid g = {
+        .y =
+            grid_axis_forward(w->in_h, w->out_h, w->kernel_h, w->stride_h, w->pad_h, w->dilation_h),
+        .x =
+            grid_axis_forward(w->in_w, w->out_w, w->kernel_w, w->stride_w, w->pad_w, w->dilation_w),
+        .kernel_w = w->kernel_w,
+        .stride = j->x_stride,
+        .all = s.all,
+        .y_inside = s.inside,
+        .x_inside = s.inside + w->kernel_h,
+    };
+    grid_list_all(&g);
+    run_grid(&s, &g, j->pixel0, j->pixel1);
+}
+
+/* Targets of the grid in rows before `row` of the input, counted over (n, iy). */
+static int targets_before(const grid *g, int row)
+{
+    const int n = row / g->y.size, rest = row % g->y.size - g->y.first;
+    const int rows = rest > 0 ? (rest + g->y.step - 1) / g->y.step : 0;
+    return (n * g->y.count + rows) * g->x.count;
+}
+
+static void backward_data(const fv_conv_backward_data *j)
+{
+    const fv_conv *c = j->conv;
+    const fv_window *w = &c->window;
+    sweep s = {
+        .source = j->dy,
+        .source_stride = j->dy_stride,
+        .packed = j->packed,
+        .panels = panel_backward(c),
+        .channel0 = j->channel0,
+        .channel1 = j->channel1,
+        .job = { .target = j->dx,
+                 .target_stride = j->dx_stride,
+                 .residual = j->accumulate ? j->dx : NULL,
+                 .residual_stride = j->dx_stride,
+                 .low = -INFINITY,
+                 .high = INFINITY },
+    };
+    lay_out_scratch(&s, c, j->scratch);
+    memset(s.zeros, 0, (size_t)s.panels.sources * sizeof(float));
+    for (int phase = 0; phase < w->stride_h * w->stride_w; phase++) {
+        grid g = {
+            .y = grid_axis_backward(w->in_h, w->out_h, w->kernel_h, w->stride_h, w->pad_h,
+                                    w->dilation_h, phase / w->stride_w),
+            .x = grid_axis_backward(w->in_w, w->out_w, w->kernel_w, w->stride_w, w->pad_w,
+                                    w->dilation_w, phase % w->stride_w),
+            .kernel_w = w->kernel_w,
+            .stride = j->dy_stride,
+            .all = s.all,
+            .y_inside = s.inside,
+            .x_inside = s.inside + w->kernel_h,
+        };
+        if (g.y.count == 0 || g.x.count == 0) continue;
+        if (j->accumulate && (g.y.taps == 0 || g.x.taps == 0)) continue;
+        grid_list_all(&g);
+        run_grid(&s, &g, targets_before(&g, j->row0), targets_before(&g, j->row1));
+    }
+}
+
+void FV_VARIANT(fv_conv)(fv_kernels *k)
+{
+    k->conv_scratch_bytes = sweep_scratch_bytes;
+    k->conv_packed_forward_floats = packed_forward_floats;
+    k->conv_packed_backward_floats = packed_backward_floats;
+    k->conv_pack_forward = pack_forward;
+    k->conv_pack_backward = pack_backward;
+    k->conv_forward = forward;
+    k->conv_backward_data = backward_data;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernels/x86/conv_grid.h - which source pixels a tile of target pixels sees.
+ *
+ * Forward, target pixel o sees source o * stride - pad + k * dilation through tap k, in each
+ * direction. Backward, target i (of dx) sees the outputs o = (i + pad - k * dilation) / stride, for
+ * those k that divide. These are the same taps for all i of one phase, i mod stride; so the
+ * targets of one phase form a grid for which, as in forward,
+ *
+ *     source(m, t) = base0 + m * base_step + t * delta      m-th target, t-th tap of the phase
+ *
+ * and no tap that misses is ever visited. A phase may have no taps: its targets get zero sums.
+ */
+#ifndef FV_KERNELS_X86_CONV_GRID_H
+#define FV_KERNELS_X86_CONV_GRID_H
+
+#include "base/compiler.h"
+#include "kernels/x86/conv_tile.h"
+
+/* One direction of a grid. */
+typedef struct grid_axis {
+    int first, step, count; /* targets first, first + step, ... */
+    int size;               /* targets of all phases */
+    int base0, base_step, delta;
+    int taps, tap0, tap_step; /* taps tap0, tap0 + tap_step, ... */
+    int limit;                /* sources are inside in [0, limit) */
+} grid_axis;
+
+typedef struct grid {
+    grid_axis y, x;
+    int kernel_w;
+    ptrdiff_t stride;              /* floats per source pixel */
+    tile_tap *all;                 /* [y.taps * x.taps], for tiles that see no padding */
+    unsigned *y_inside, *x_inside; /* [taps] of an axis, scratch of grid_tile() */
+} grid;
+
+static inline grid_axis grid_axis_forward(int in, int out, int kernel, int stride, int pad,
+                                          int dilation)
+{
+    return (grid_axis){
+        .step = 1,
+        .count = out,
+        .size = out,
+        .base0 = -pad,
+        .base_step = stride,
+        .delta = dilation,
+        .taps = kernel,
+        .tap_step = 1,
+        .limit = in,
+    };
+}
+
+/* The targets of one phase in [0, stride). */
+static inline grid_axis grid_axis_backward(int in, int out, int kernel, int stride, int pad,
+                                           int dilation, int phase)
+{
+    grid_axis a = {
+        .first = phase,
+        .step = stride,
+        .count = phase < in ? (in - phase + stride - 1) / stride : 0,
+        .size = in,
+        .base_step = 1,
+        .limit = out,
+    };
+    for (int k = 0; k < kernel; k++) {
+        if ((phase + pad - k * dilation) % stride != 0) continue;
+        if (a.taps == 0) {
+            a.tap0 = k;
+            a.base0 = (phase + pad - k * dilation) / stride;
+        } else if (a.taps == 1) {
+            a.tap_step = k - a.tap0;
+            a.delta = -a.tap_step * dilation / stride;
+        }
+        a.taps++;
+    }
+    return a;
+}
+
+static inline tile_tap grid_tap(const grid *g, int y, int x, unsigned inside)
+{
+    const ptrdiff_t pixels = (ptrdiff_t)y * g->y.delta * g->x.limit + (ptrdiff_t)x * g->x.delta;
+    return (tile_tap){
+        .tap = (g->y.tap0 + y * g->y.tap_step) * g->kernel_w + g->x.tap0 + x * g->x.tap_step,
+        .inside = inside,
+        .offset = pixels * g->stride,
+    };
+}
+
+static inline void grid_list_all(grid *g)
+{
+    for (int y = 0; y < g->y.taps; y++)
+        for (int x = 0; x < g->x.taps; x++) g->all[y * g->x.taps + x] = grid_tap(g, y, x, ~0u);
+}
+
+/* A target of the grid: image, and position on each axis. */
+typedef struct grid_place {
+    int n, y, x;
+} grid_place;
+
+static inline grid_place grid_at(const grid *g, int index)
+{
+    const int row = index / g->x.count;
+    return (grid_place){ row / g->y.count, row % g->y.count, index % g->x.count };
+}
+
+static inline void grid_next(const grid *g, grid_place *at)
+{
+    if (++at->x < g->x.count) return;
+    at->x = 0;
+    if (++at->y < g->y.count) return;
+    at->y = 0;
+    at->n++;
+}
+
+/* Whether sources base + t * delta of all taps are inside. */
+static inline bool grid_axis_clear(const grid_axis *a, int base)
+{
+    const int last = base + (a->taps - 1) * a->delta;
+    return fv_min(base, last) >= 0 && fv_max(base, last) < a->limit;
+}
+
+static inline void grid_mark_inside(const grid_axis *a, int base, unsigned bit, unsigned *inside)
+{
+    for (int t = 0; t < a->taps; t++) {
+        const int source = base + t * a->delta;
+        if (source >= 0 && source < a->limit) inside[t] |= bit;
+    }
+}
+
+/* The taps that at least one pixel of the tile at `at` sees, with the pixels that do. */
+static inline int grid_list_inside(const grid *g, grid_place at, int pixels, tile_tap *out)
+{
+    for (int t = 0; t < g->y.taps; t++) g->y_inside[t] = 0;
+    for (int t = 0; t < g->x.taps; t++) g->x_inside[t] = 0;
+    for (int p = 0; p < pixels; p++, grid_next(g, &at)) {
+        grid_mark_inside(&g->y, g->y.base0 + at.y * g->y.base_step, 1u << p, g->y_inside);
+        grid_mark_inside(&g->x, g->x.base0 + at.x * g->x.base_step, 1u << p, g->x_inside);
+    }
+    int taps = 0;
+    for (int y = 0; y < g->y.taps; y++)
+        for (int x = 0; x < g->x.taps; x++) {
+            const unsigned inside = g->y_inside[y] & g->x_inside[x];
+            if (inside) out[taps++] = grid_tap(g, y, x, inside);
+        }
+    return taps;
+}
+
+/* Describes the tile of `pixels` targets at *at, and moves *at behind it. `taps` has room for
+ * y.taps * x.taps of them. */
+static inline void grid_tile(const grid *g, grid_place *at, int pixels, tile *t, tile_tap *taps)
+{
+    const grid_place start = *at;
+    bool clear = true;
+    t->pixels = pixels;
+    for (int p = 0; p < pixels; p++, grid_next(g, at)) {
+        const int by = g->y.base0 + at->y * g->y.base_step;
+        const int bx = g->x.base0 + at->x * g->x.base_step;
+        const int y = g->y.first + at->y * g->y.step, x = g->x.first + at->x * g->x.step;
+        t->pixel[p] = (at->n * g->y.size + y) * g->x.size + x;
+        t->base[p] = (((ptrdiff_t)at->n * g->y.limit + by) * g->x.limit + bx) * g->stride;
+        clear = clear && grid_axis_clear(&g->y, by) && grid_axis_clear(&g->x, bx);
+    }
+    t->tap = clear ? g->all : taps;
+    t->taps = clear ? g->y.taps * g->x.taps : grid_list_inside(g, start, pixels, taps);
+}
+
+#endif /* FV_KERNELS_X86_CONV_GRID_H */

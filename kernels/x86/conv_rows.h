@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernels/x86/conv_rows.h - few channels: whole rows of the window as one tap.
+ *
+ * With 3 channels the loop over the channels of a tap is too short to be fast. But in a copy of
+ * the input rows, dense and padded with zeros, the kernel_w pixels of a window's row are
+ * neighbours: kernel_w * in_c floats in the order of the packed weights. So the convolution becomes
+ * one with kernel_h taps of that many channels.
+ */
+#ifndef FV_KERNELS_X86_CONV_ROWS_H
+#define FV_KERNELS_X86_CONV_ROWS_H
+
+#include "base/compiler.h"
+#include "kernels/kernels.h"
+
+#include <string.h>
+
+enum { ROWS_MAX_CHANNELS = 8 };
+
+static inline bool rows_worthwhile(const fv_conv *c)
+{
+    return c->groups == 1 && c->in_c <= ROWS_MAX_CHANNELS && c->window.kernel_w > 1 &&
+           c->window.dilation_w == 1;
+}
+
+/* Input pixels of a row that `count` neighbouring outputs see. */
+static inline int rows_width(const fv_window *w, int count)
+{
+    return (count - 1) * w->stride_w + w->kernel_w;
+}
+
+/* Copies what outputs [ox, ox + count) of row (n, oy) see: kernel_h rows of rows_width() dense
+ * pixels. Rows that are all padding are left alone. */
+static inline void rows_copy(const fv_conv *c, const float *x, ptrdiff_t x_stride, int n, int oy,
+                             int ox, int count, float *rows)
+{
+    const fv_window *w = &c->window;
+    const int width = rows_width(w, count), first = ox * w->stride_w - w->pad_w;
+    const int left = fv_min(fv_max(-first, 0), width);
+    const int right = fv_max(fv_min(w->in_w - first, width), left);
+    const size_t pixel = (size_t)c->in_c;
+    for (int k = 0; k < w->kernel_h; k++) {
+        const int iy = oy * w->stride_h - w->pad_h + k * w->dilation_h;
+        if (iy < 0 || iy >= w->in_h) continue;
+        const float *from = x + ((ptrdiff_t)n * w->in_h + iy) * w->in_w * x_stride;
+        float *to = rows + (size_t)k * (size_t)width * pixel;
+        memset(to, 0, (size_t)left * pixel * sizeof(float));
+        for (int i = left; i < right; i++)
+            for (size_t q = 0; q < pixel; q++)
+                to[(size_t)i * pixel + q] = from[(first + i) * x_stride + (ptrdiff_t)q];
+        memset(to + (size_t)right * pixel, 0, (size_t)(width - right) * pixel * sizeof(float));
+    }
+}
+
+#endif /* FV_KERNELS_X86_CONV_ROWS_H */
