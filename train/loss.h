@@ -27,12 +27,12 @@ typedef struct fv_loss {
     fv_loss_term terms[FV_MAX_LOSSES];
 } fv_loss;
 
-/* Fails for an empty list, for more than FV_MAX_LOSSES, and for a loss that is not known, listing those that
- * are. An absent list (NULL) is one CELoss. */
+/* Fails for an empty list, for more than FV_MAX_LOSSES, and for a loss that is not known, listing
+ * those that are. An absent list (NULL) is one CELoss. */
 fv_status fv_loss_read(fv_loss *out, fv_config_node *list, fv_error *err);
 
-/* The scalar to differentiate. `targets` is [n, 1, 1, 1], class numbers. A model whose number of outputs
- * does not fit is a graph error. */
+/* The scalar to differentiate. `targets` is [n, 1, 1, 1], class numbers. A model whose number of
+ * outputs does not fit is a graph error. */
 fv_tensor *fv_loss_build(fv_graph *g, const fv_loss *loss, fv_tensor *const outputs[],
                          int output_count, fv_tensor *targets);
 

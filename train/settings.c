@@ -57,8 +57,8 @@ static fv_status check_freeze(fv_config_node *list, fv_error *err)
     return FV_OK;
 }
 
-/* What would change the result and is not there is an error; what would only change the way to it is
- * told once. */
+/* What would change the result and is not there is an error; what would only change the way to it
+ * is told. */
 static fv_status check_global(const fv_global_settings *s, fv_config_node *map, fv_error *err)
 {
     if (s->update_freq != 1)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* train/settings.h - a whole configuration, read once and strictly.
  *
- * The grammar is PaddleClas's: Global, Arch, Loss, Optimizer, DataLoader, Metric, Infer, AMP. Keys that
- * mean nothing here are known and ignored; what would change the result and is not there is an error.
+ * The grammar is PaddleClas's: Global, Arch, Loss, Optimizer, DataLoader, Metric, Infer, AMP. Keys
+ * that mean nothing here are known and ignored; what would change the result and is not there is an
+ * error.
  */
 #ifndef FV_TRAIN_SETTINGS_H
 #define FV_TRAIN_SETTINGS_H
@@ -52,8 +53,8 @@ typedef struct fv_settings {
     fv_config_node *train, *eval;         /* DataLoader.Train and .Eval; NULL: absent */
 } fv_settings;
 
-/* Checks every section that is there, the lists of transforms, the optimiser and the schedule included; opens
- * no file. Which sections a command needs is its own to say. */
+/* Checks every section that is there, the lists of transforms, the optimiser and the schedule
+ * included; opens no file. Which sections a command needs is its own to say. */
 fv_status fv_settings_read(fv_settings *out, fv_config *config, fv_error *err);
 
 #endif /* FV_TRAIN_SETTINGS_H */
