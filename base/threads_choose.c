@@ -25,6 +25,11 @@ static bool first_line(const char *path, char *line, int size)
     return read;
 }
 
+static double cpus(double quota, double period)
+{
+    return quota > 0.0 && period > 0.0 && isfinite(quota / period) ? quota / period : 0.0;
+}
+
 /* CPUs from "max 100000" or "250000 100000" (quota and period in microseconds); 0: no limit. */
 static double quota_v2(const char *folder)
 {
@@ -33,7 +38,7 @@ static double quota_v2(const char *folder)
     snprintf(path, sizeof(path), "%s/cpu.max", folder);
     if (!first_line(path, line, sizeof(line))) return 0.0;
     if (sscanf(line, "%lf %lf", &quota, &period) != 2) return 0.0;
-    return quota > 0.0 && period > 0.0 ? quota / period : 0.0;
+    return cpus(quota, period);
 }
 
 /* The same from two files; a quota of -1 is no limit. */
@@ -46,7 +51,7 @@ static double quota_v1(const char *folder)
     snprintf(path, sizeof(path), "%s/cpu.cfs_period_us", folder);
     if (!first_line(path, line, sizeof(line))) return 0.0;
     const double period = strtod(line, NULL);
-    return quota > 0.0 && period > 0.0 ? quota / period : 0.0;
+    return cpus(quota, period);
 }
 
 /* The smallest quota from base/group up to base. In a container the path in /proc may be the
