@@ -30,8 +30,25 @@ fv_tensor_info fv_tensors_at(const fv_tensors *file, int i);
 int fv_tensors_find(const fv_tensors *file, const char *name); /* -1: none */
 /* Reads tensor i (float64, float32, float16, bfloat16 or an integer type) as floats. */
 fv_status fv_tensors_read(fv_tensors *file, int i, float *out, fv_error *err);
-/* Text metadata ("classes", "preprocess", ...) of the file, or NULL; borrowed. */
-const char *fv_tensors_meta(const fv_tensors *file, const char *key);
+
+/* Text metadata ("classes", "preprocess", ...) of a file. */
+typedef struct fv_meta {
+    const char *key, *value; /* borrowed */
+} fv_meta;
+
+const char *fv_tensors_meta(const fv_tensors *file, const char *key); /* NULL: none */
+int fv_tensors_meta_count(const fv_tensors *file);
+fv_meta fv_tensors_meta_at(const fv_tensors *file, int i);
+
+/* A tensor to write. */
+typedef struct fv_tensor_values {
+    fv_tensor_info info;
+    const float *data; /* info.count floats, borrowed */
+} fv_tensor_values;
+
+/* Replaces a file, atomically. The format follows the extension: .h5 or .safetensors. */
+fv_status fv_tensors_save(const char *path, const fv_tensor_values *tensors, int count,
+                          const fv_meta *meta, int meta_count, fv_error *err);
 
 /* What loading did. */
 typedef struct fv_load_report {
@@ -46,11 +63,12 @@ typedef struct fv_load_options {
 } fv_load_options;
 
 /* Loads every parameter by name; calls fv_params_touch(). On an error nothing has been changed. The message
- * of an error counts and names what does not fit. */
+ * of an error counts and names what does not fit. `options` may be NULL (strict), and so may `report`;
+ * the report of a failure is valid too. */
 fv_status fv_weights_load(const char *path, fv_params *params, const fv_load_options *options,
                           fv_load_report *report, fv_error *err);
 
-/* Saves all parameters; the format follows the extension: .h5 or .safetensors. Atomic. */
+/* fv_tensors_save() of all parameters. */
 fv_status fv_weights_save(const char *path, const fv_params *params, fv_error *err);
 
 #endif /* FV_IO_WEIGHTS_H */
