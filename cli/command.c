@@ -5,8 +5,8 @@
 
 /* Adding a command: one file, one declaration in command.h, and one line here. */
 static const fv_command *const commands[] = {
-    &fv_command_version,
-    &fv_command_help,
+    &fv_command_eval,   &fv_command_predict, &fv_command_info, &fv_command_bench,
+    &fv_command_config, &fv_command_version, &fv_command_help,
 };
 
 void fv_command_list(FILE *out)
@@ -30,4 +30,13 @@ fv_status fv_command_find(const char *name, const fv_command **out, fv_error *er
     if (near)
         return fv_fail(err, FV_ERR_CONFIG, "%s: unknown command, did you mean %s?", name, near);
     return fv_fail(err, FV_ERR_CONFIG, "%s: unknown command; \"fovea help\" lists them", name);
+}
+
+fv_status fv_command_model(const char *name, const fv_model **out, fv_error *err)
+{
+    *out = fv_model_find(name);
+    if (*out) return FV_OK;
+    const char *near = fv_model_nearest(name);
+    if (near) return fv_fail(err, FV_ERR_CONFIG, "%s: unknown model, did you mean %s?", name, near);
+    return fv_fail(err, FV_ERR_CONFIG, "%s: unknown model; \"fovea info\" lists them", name);
 }

@@ -9,6 +9,7 @@
 #define FV_CLI_COMMAND_H
 
 #include "cli/options.h"
+#include "models/model.h"
 
 #define FV_VERSION "0.1.0"
 
@@ -45,6 +46,14 @@ FILE *fv_output(const fv_arguments *arguments);
 struct json_t;
 fv_status fv_json_write(const fv_arguments *arguments, struct json_t *json, fv_error *err);
 
+/* A model by its name; FV_ERR_CONFIG with the nearest name if there is none. */
+fv_status fv_command_model(const char *name, const fv_model **out, fv_error *err);
+
+extern const fv_command fv_command_info;
+extern const fv_command fv_command_bench;
+extern const fv_command fv_command_eval;
+extern const fv_command fv_command_predict;
+extern const fv_command fv_command_config;
 extern const fv_command fv_command_help;
 extern const fv_command fv_command_version;
 

@@ -167,7 +167,8 @@ static void set_default(const fv_option *o, void *options)
         *(fv_size *)member = (fv_size){ (int)o->otherwise, (int)o->otherwise };
         break;
     case FV_OPTION_CHOICE:
-        for (int i = 0; o->names[i]; i++)
+        *(int *)member = -1;
+        for (int i = 0; o->otherwise_text && o->names[i]; i++)
             if (strcmp(o->names[i], o->otherwise_text) == 0) *(int *)member = i;
         break;
     case FV_OPTION_FLAG:
@@ -392,7 +393,8 @@ static void describe_default(const fv_option *o, char *text, size_t size)
     case FV_OPTION_CHOICE:
         for (int i = 0; o->names[i]; i++) {
             const size_t used = strlen(text);
-            const bool is_default = strcmp(o->names[i], o->otherwise_text) == 0;
+            const char *otherwise = o->otherwise_text ? o->otherwise_text : "";
+            const bool is_default = strcmp(o->names[i], otherwise) == 0;
             snprintf(text + used, size - used, "%s%s%s", i ? ", " : ": ", o->names[i],
                      is_default ? " (default)" : "");
         }

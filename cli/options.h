@@ -27,7 +27,7 @@ typedef enum fv_option_type {
     FV_OPTION_LONG,     /* int64_t */
     FV_OPTION_NUMBER,   /* double */
     FV_OPTION_TEXT,     /* const char *, borrowed from argv */
-    FV_OPTION_CHOICE,   /* int: index into `names` */
+    FV_OPTION_CHOICE,   /* int: index into `names`; -1: not given, and no default */
     FV_OPTION_SIZE,     /* fv_size: "224" or "224x160", height first */
     FV_OPTION_CHANNELS, /* fv_floats: one number for all of R, G, B, or three with commas; filled
                            up to 3; count 0: not given */
@@ -42,7 +42,7 @@ typedef struct fv_option {
     fv_option_type type;
     size_t offset;              /* of the member in the command's struct */
     double otherwise, min, max; /* default and range, inclusive; of numbers and sizes */
-    const char *otherwise_text; /* default of FV_OPTION_TEXT (or NULL) and FV_OPTION_CHOICE */
+    const char *otherwise_text; /* default of FV_OPTION_TEXT and FV_OPTION_CHOICE, or NULL */
     const char *const *names;   /* of FV_OPTION_CHOICE: NULL-terminated */
     const char *value;          /* what --help calls the value: "FILE" */
     const char *help;           /* one sentence, without what the table already says */

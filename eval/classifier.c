@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "eval/classifier.h"
 
+#include "autograd/ops.h"
 #include "base/cpu.h"
 #include "base/memory.h"
 
@@ -11,12 +12,18 @@ struct fv_classifier {
     fv_program *program;
 };
 
-static void build(fv_graph *g, fv_shape images, void *ctx, fv_bindings *out)
+void fv_classifier_build(fv_graph *g, fv_shape images, void *ctx, fv_bindings *out)
 {
     const fv_classifier_options *o = ctx;
     const fv_model_options model = { .classes = o->classes };
     out->images = fv_input(g, images);
     out->output_count = o->model->build(g, out->images, o->model, &model, out->outputs);
+    if (fv_graph_mode(g) == FV_EVAL) return;
+    out->targets = fv_input(g, (fv_shape){ images.n, 1, 1, 1 });
+    for (int i = 0; i < out->output_count; i++) {
+        fv_tensor *loss = fv_cross_entropy(g, out->outputs[i], out->targets, 0.0f);
+        out->loss = out->loss ? fv_add(g, out->loss, loss) : loss;
+    }
 }
 
 /* A graph that is built and thrown away leaves the parameters behind. */
@@ -25,7 +32,8 @@ static fv_status create_params(fv_classifier *c, fv_error *err)
     fv_graph *graph = NULL;
     FV_TRY(fv_graph_create(&graph, c->params, FV_EVAL, err));
     fv_bindings bindings = { .images = NULL };
-    build(graph, (fv_shape){ 1, c->options.height, c->options.width, 3 }, &c->options, &bindings);
+    fv_classifier_build(graph, (fv_shape){ 1, c->options.height, c->options.width, 3 }, &c->options,
+                        &bindings);
     const fv_status status = fv_graph_check(graph, err);
     fv_graph_destroy(graph);
     return status;
@@ -42,7 +50,8 @@ fv_status fv_classifier_create(fv_classifier **out, const fv_classifier_options 
     fv_status status = fv_params_create(&c->params, 0, err);
     if (status == FV_OK) status = create_params(c, err);
     if (status == FV_OK)
-        status = fv_program_create(&c->program, c->params, &c->kernels, build, &c->options, 0, err);
+        status = fv_program_create(&c->program, c->params, &c->kernels, fv_classifier_build,
+                                   &c->options, 0, err);
     if (status == FV_OK)
         *out = c;
     else

@@ -54,6 +54,8 @@ static fv_status visit(fv_pictures *pictures, FTS *walk, fv_error *err)
     while ((entry = fts_read(walk)) != NULL) {
         switch (entry->fts_info) {
         case FTS_F:
+        case FTS_NS: /* a link to nothing: reading it will tell */
+        case FTS_SLNONE:
             if (has_extension(entry->fts_path, extensions))
                 FV_TRY(append(pictures, entry->fts_path, err));
             break;
@@ -82,7 +84,7 @@ static fv_status add_folder(fv_pictures *pictures, const char *path, fv_error *e
     folder[length] = '\0';
 
     char *const roots[] = { folder, NULL };
-    FTS *walk = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR | FTS_NOSTAT, NULL);
+    FTS *walk = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, NULL);
     if (!walk) return fv_fail(err, FV_ERR_IO, "%s: %s", path, strerror(errno));
     const int first = pictures->paths.count;
     const fv_status status = visit(pictures, walk, err);
