@@ -69,24 +69,28 @@ static inline int fv_axis_period(const fv_axis *a)
     return period;
 }
 
-/* The outputs that input `i` is under. */
-static inline fv_taps fv_taps_backward(const fv_axis *a, int i)
+/* The outputs that input `i` is under, before any are cut off at the ends of the axis: at descends
+ * from the first tap on. `period` is fv_axis_period(). */
+static inline fv_taps fv_taps_backward_all(const fv_axis *a, int period, int i)
 {
-    const int period = fv_axis_period(a);
-    const int at_step = -(period * a->dilation / a->stride);
-    fv_taps t = { .k_step = period, .at_step = at_step };
-    int k = 0;
-    while (k < period && (i + a->pad - k * a->dilation) % a->stride != 0) k++;
-    if (k == period) return t;
-    for (; k < a->kernel; k += period) {
-        const int from = i + a->pad - k * a->dilation;
-        if (from < 0) break;
-        if (from / a->stride >= a->out) continue;
-        if (t.count++ == 0) {
-            t.k = k;
-            t.at = from / a->stride;
-        }
+    fv_taps t = { .k_step = period, .at_step = -(period * a->dilation / a->stride) };
+    while (t.k < period && (i + a->pad - t.k * a->dilation) % a->stride != 0) t.k++;
+    if (t.k >= period || t.k >= a->kernel) return t;
+    t.count = (a->kernel - t.k + period - 1) / period;
+    t.at = (i + a->pad - t.k * a->dilation) / a->stride;
+    return t;
+}
+
+/* The outputs that input `i` is under. */
+static inline fv_taps fv_taps_backward(const fv_axis *a, int period, int i)
+{
+    fv_taps t = fv_taps_backward_all(a, period, i);
+    while (t.count > 0 && t.at >= a->out) {
+        t.k += t.k_step;
+        t.at += t.at_step;
+        t.count--;
     }
+    while (t.count > 0 && t.at + (t.count - 1) * t.at_step < 0) t.count--;
     return t;
 }
 

@@ -57,10 +57,10 @@ static void backward_data(const fv_depthwise *j)
 
     for (int row = j->row0; row < j->row1; row++) {
         const float *image = j->x + (ptrdiff_t)(row / w->in_h) * w->out_h * w->out_w * j->x_stride;
-        const fv_taps ty = fv_taps_backward(&rows, row % w->in_h);
+        const fv_taps ty = fv_taps_backward(&rows, fv_axis_period(&rows), row % w->in_h);
         for (int ix = 0; ix < w->in_w; ix++) {
             float *y = j->y + ((ptrdiff_t)row * w->in_w + ix) * j->y_stride;
-            const fv_taps tx = fv_taps_backward(&columns, ix);
+            const fv_taps tx = fv_taps_backward(&columns, fv_axis_period(&columns), ix);
             for (int c = 0; c < j->channels; c++) {
                 const float sum = window_sum(j, image, w->out_w, ty, tx, c);
                 y[c] = j->accumulate ? y[c] + sum : sum;

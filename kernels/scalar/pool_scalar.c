@@ -70,10 +70,10 @@ static void max_backward(const fv_pool *j)
     const fv_axis rows = fv_window_rows(w), columns = fv_window_columns(w);
 
     for (int row = j->row0 * w->in_h; row < j->row1 * w->in_h; row++) {
-        const fv_taps ty = fv_taps_backward(&rows, row % w->in_h);
+        const fv_taps ty = fv_taps_backward(&rows, fv_axis_period(&rows), row % w->in_h);
         for (int ix = 0; ix < w->in_w; ix++) {
             float *dx = j->y + ((ptrdiff_t)row * w->in_w + ix) * j->y_stride;
-            const fv_taps tx = fv_taps_backward(&columns, ix);
+            const fv_taps tx = fv_taps_backward(&columns, fv_axis_period(&columns), ix);
             for (int c = 0; c < j->channels; c++) {
                 const float sum = chosen_sum(j, row / w->in_h, ty, tx, c);
                 dx[c] = j->accumulate ? dx[c] + sum : sum;
@@ -128,10 +128,10 @@ static void avg_backward(const fv_pool *j)
     const fv_axis rows = fv_window_rows(w), columns = fv_window_columns(w);
 
     for (int row = j->row0 * w->in_h; row < j->row1 * w->in_h; row++) {
-        const fv_taps ty = fv_taps_backward(&rows, row % w->in_h);
+        const fv_taps ty = fv_taps_backward(&rows, fv_axis_period(&rows), row % w->in_h);
         for (int ix = 0; ix < w->in_w; ix++) {
             float *dx = j->y + ((ptrdiff_t)row * w->in_w + ix) * j->y_stride;
-            const fv_taps tx = fv_taps_backward(&columns, ix);
+            const fv_taps tx = fv_taps_backward(&columns, fv_axis_period(&columns), ix);
             for (int c = 0; c < j->channels; c++) {
                 const float sum = shares_sum(j, row / w->in_h, ty, tx, c);
                 dx[c] = j->accumulate ? dx[c] + sum : sum;
