@@ -171,9 +171,9 @@ fv_status fv_optimizer_create(fv_optimizer **out, fv_config_node *map, fv_params
     fv_config_node *name = fv_config_child(map, "name");
     const char *text = name ? fv_config_node_text(name) : NULL;
     const fv_optimizer_type *type = find_type(text ? text : "");
-    if (!name) return fv_config_fail(map, err, "name is missing; known are %s", KNOWN_NAMES);
+    if (!name) return fv_config_fail(map, err, "name is missing, known are %s", KNOWN_NAMES);
     if (!type)
-        return fv_config_fail(name, err, "unknown optimizer \"%.60s\"; known are %s",
+        return fv_config_fail(name, err, "unknown optimizer \"%.60s\", known are %s",
                               text ? text : "", KNOWN_NAMES);
 
     fv_optimizer_settings settings = { 0 };

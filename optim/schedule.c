@@ -98,8 +98,9 @@ static const schedule_type types[] = {
     { "MultiStepDecay", MULTI_STEP, multi_step_fields },
 };
 
-static const char KNOWN_NAMES[] =
-    "Constant, ConstLR, Cosine, Linear, Polynomial, Step, Piecewise, MultiStepDecay";
+static const char *const known_names[] = { "Constant",  "ConstLR",        "Cosine",
+                                           "Linear",    "Polynomial",     "Step",
+                                           "Piecewise", "MultiStepDecay", NULL };
 
 static const schedule_type *find_type(const char *name)
 {
@@ -232,8 +233,7 @@ fv_status fv_schedule_create_from(fv_schedule **out, const fv_schedule_settings 
     assert(epochs > 0 && steps_per_epoch > 0);
     const schedule_type *type = find_type(settings->name);
     if (!type)
-        return fv_fail(err, FV_ERR_CONFIG, "name: unknown schedule \"%.60s\"; known are %s",
-                       settings->name, KNOWN_NAMES);
+        return fv_fail(err, FV_ERR_CONFIG, "name: unknown schedule \"%.60s\"", settings->name);
     fv_schedule *s = fv_alloc(sizeof(*s));
     if (!s) return fv_fail(err, FV_ERR_NOMEM, "learning rate: out of memory");
     s->type = type;
@@ -269,6 +269,19 @@ void fv_schedule_destroy(fv_schedule *schedule) { fv_free(schedule); }
 
 const char *fv_schedule_name(const fv_schedule *schedule) { return schedule->type->name; }
 
+static fv_status unknown_name(fv_config_node *node, const char *name, fv_error *err)
+{
+    const char *near = fv_config_nearest(name, known_names);
+    if (near)
+        return fv_config_fail(node, err, "unknown schedule \"%.60s\", did you mean \"%s\"?", name,
+                              near);
+    return fv_config_fail(
+        node, err,
+        "unknown schedule \"%.60s\", known are Constant, ConstLR, Cosine, Linear, "
+        "Polynomial, Step, Piecewise, MultiStepDecay",
+        name);
+}
+
 fv_status fv_schedule_create(fv_schedule **out, fv_config_node *lr, int epochs,
                              int64_t steps_per_epoch, fv_error *err)
 {
@@ -277,11 +290,9 @@ fv_status fv_schedule_create(fv_schedule **out, fv_config_node *lr, int epochs,
                   : fv_fail(err, FV_ERR_CONFIG,
                             "Optimizer.lr: missing: give name and learning_rate");
     fv_config_node *name = fv_config_child(lr, "name");
-    const char *text = name ? fv_config_node_text(name) : types[0].name;
+    const char *text = name ? fv_config_node_text(name) : "Constant";
     const schedule_type *type = find_type(text ? text : "");
-    if (!type)
-        return fv_config_fail(name, err, "unknown schedule \"%.60s\"; known are %s",
-                              text ? text : "", KNOWN_NAMES);
+    if (!type) return unknown_name(name, text ? text : "", err);
 
     fv_schedule_settings settings;
     FV_TRY(fv_config_read(lr, type->fields, &settings, err));
