@@ -5,8 +5,8 @@
 
 /* Adding a command: one file, one declaration in command.h, and one line here. */
 static const fv_command *const commands[] = {
-    &fv_command_eval,   &fv_command_predict, &fv_command_info, &fv_command_bench,
-    &fv_command_config, &fv_command_version, &fv_command_help,
+    &fv_command_train, &fv_command_eval,   &fv_command_predict, &fv_command_info,
+    &fv_command_bench, &fv_command_config, &fv_command_version, &fv_command_help,
 };
 
 void fv_command_list(FILE *out)

@@ -51,6 +51,7 @@ fv_status fv_command_model(const char *name, const fv_model **out, fv_error *err
 
 extern const fv_command fv_command_info;
 extern const fv_command fv_command_bench;
+extern const fv_command fv_command_train;
 extern const fv_command fv_command_eval;
 extern const fv_command fv_command_predict;
 extern const fv_command fv_command_config;

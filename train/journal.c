@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096, ROW_BYTES = 512, LINE_BYTES = 1280 };
+enum { PATH_BYTES = 4096, ROW_BYTES = 512, LINE_BYTES = 4224 };
 
 /* A file that is only appended to. */
 typedef struct stream {
