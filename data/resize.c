@@ -14,6 +14,11 @@ enum {
 static const char *const filter_names[] = { "nearest", "bilinear", "bicubic", "box",
                                             "hamming", "lanczos",  "area" };
 
+const char *fv_profile_name(fv_profile profile)
+{
+    return profile == FV_PILLOW ? "pillow" : "opencv";
+}
+
 const char *fv_filter_name(fv_filter filter) { return filter_names[filter]; }
 
 void fv_resizer_deinit(fv_resizer *r)
@@ -55,7 +60,7 @@ static bool inside(fv_rect r, int width, int height)
            r.height <= height - r.y;
 }
 
-static bool has_filter(fv_profile profile, fv_filter filter)
+bool fv_profile_has(fv_profile profile, fv_filter filter)
 {
     if (profile == FV_PILLOW) return filter <= FV_LANCZOS;
     return filter <= FV_BICUBIC || filter == FV_AREA;
@@ -63,9 +68,9 @@ static bool has_filter(fv_profile profile, fv_filter filter)
 
 static fv_status check(const fv_resize_job *job, fv_profile profile, fv_error *err)
 {
-    if (!has_filter(profile, job->filter)) {
+    if (!fv_profile_has(profile, job->filter)) {
         return fv_fail(err, FV_ERR_CONFIG, "resize: profile %s has no filter %s",
-                       profile == FV_PILLOW ? "pillow" : "opencv", fv_filter_name(job->filter));
+                       fv_profile_name(profile), fv_filter_name(job->filter));
     }
     const fv_rect r = job->rect, w = job->window;
     if (!inside(r, job->in->width, job->in->height)) {

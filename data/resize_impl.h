@@ -31,8 +31,9 @@ typedef struct fv_resize_job {
 fv_status fv_resize_window(fv_resizer *r, const fv_resize_job *job, fv_profile profile,
                            fv_error *err);
 
-/* Name of a filter, "bilinear". */
-const char *fv_filter_name(fv_filter filter);
+bool fv_profile_has(fv_profile profile, fv_filter filter);
+const char *fv_profile_name(fv_profile profile); /* "pillow" */
+const char *fv_filter_name(fv_filter filter);    /* "bilinear" */
 
 /* The profiles; the job has been checked, the window is not empty. */
 fv_status fv_resize_pillow(fv_resizer *r, const fv_resize_job *job, fv_error *err);
