@@ -16,6 +16,7 @@ void fv_map_scalar(fv_kernels *k);
 void fv_sgd_scalar(fv_kernels *k);
 
 void fv_conv_avx2(fv_kernels *k);
+void fv_conv_weights_avx2(fv_kernels *k);
 void fv_depthwise_avx2(fv_kernels *k);
 void fv_pool_avx2(fv_kernels *k);
 void fv_norm_avx2(fv_kernels *k);
@@ -23,6 +24,7 @@ void fv_map_avx2(fv_kernels *k);
 void fv_sgd_avx2(fv_kernels *k);
 
 void fv_conv_avx512(fv_kernels *k);
+void fv_conv_weights_avx512(fv_kernels *k);
 void fv_depthwise_avx512(fv_kernels *k);
 void fv_pool_avx512(fv_kernels *k);
 void fv_norm_avx512(fv_kernels *k);

@@ -1,14 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/x86/conv_panel.h - where the panels of packed weights lie; see conv_tile.h.
+/* kernels/x86/conv_panel.h - sizes of tiles, and where the panels of packed weights lie.
  *
  * Seen from a sweep, forward or backward, the weights of a group connect `sources` channels with
- * `targets` channels through `taps`. The panels of a group follow each other, then those of the next.
+ * `targets` channels through `taps`. They are packed into panels [tap][source][lanes], one for each
+ * block of BLOCK_LANES targets; the last panel of a group has FV_LANES lanes if that is enough. The
+ * panels of a group follow each other, then those of the next.
  */
 #ifndef FV_KERNELS_X86_CONV_PANEL_H
 #define FV_KERNELS_X86_CONV_PANEL_H
 
 #include "base/compiler.h"
-#include "kernels/x86/conv_tile.h"
+#include "kernels/kernels.h"
+#include "kernels/simd.h"
+
+/* Accumulators, weights and one broadcast fill the registers. */
+enum {
+    TILE_VECTORS = 2,
+    TILE_PIXELS = (FV_VECTOR_REGISTERS - TILE_VECTORS - 2) / TILE_VECTORS,
+    BLOCK_LANES = TILE_VECTORS * FV_LANES,
+};
+
+/* For one copy of a function for each size of tile: FV_TILE_EACH(X) is X(1) X(2) ... X(TILE_PIXELS). */
+#if defined(FV_ISA_AVX512)
+#define FV_TILE_EACH(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#else
+#define FV_TILE_EACH(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#endif
 
 typedef struct panel_shape {
     int groups, taps, sources, targets; /* channels of one group */

@@ -6,22 +6,11 @@
  * channel one broadcast for each pixel and TILE_VECTORS loads of weights feed TILE_PIXELS *
  * TILE_VECTORS multiply-adds. The same code serves forward (source x, target y) and backward to the
  * input (source dy, target dx).
- *
- * Weights are packed into panels [tap][source channel][lanes], one for each block of BLOCK_LANES
- * target channels of a group; the last panel of a group has FV_LANES lanes if that is enough.
  */
 #ifndef FV_KERNELS_X86_CONV_TILE_H
 #define FV_KERNELS_X86_CONV_TILE_H
 
-#include "kernels/kernels.h"
-#include "kernels/simd.h"
-
-/* Accumulators, weights and one broadcast fill the registers. */
-enum {
-    TILE_VECTORS = 2,
-    TILE_PIXELS = (FV_VECTOR_REGISTERS - TILE_VECTORS - 2) / TILE_VECTORS,
-    BLOCK_LANES = TILE_VECTORS * FV_LANES,
-};
+#include "kernels/x86/conv_panel.h"
 
 /* What one tap of the window adds to a tile. */
 typedef struct tile_tap {
@@ -126,13 +115,7 @@ FV_ALWAYS_INLINE void tile_run(const tile_job *j, const tile *t, const int pixel
         tile_store(j, t, sums, pixels, vectors, false, fv_mask_first(rest));
 }
 
-/* One copy for each size of tile: FV_TILE_EACH(X) is X(1) X(2) ... X(TILE_PIXELS). */
-#if defined(FV_ISA_AVX512)
-#define FV_TILE_EACH(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#else
-#define FV_TILE_EACH(X) X(1) X(2) X(3) X(4) X(5) X(6)
-#endif
-
+/* One copy for each size of tile. */
 typedef void tile_fn(const tile_job *j, const tile *t);
 
 #define FV_TILE_DEFINE(pixels) \

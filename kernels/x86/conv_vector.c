@@ -6,8 +6,8 @@
  */
 #include "base/compiler.h"
 #include "kernels/variants.h"
+#include "kernels/x86/conv_block.h"
 #include "kernels/x86/conv_grid.h"
-#include "kernels/x86/conv_panel.h"
 #include "kernels/x86/conv_rows.h"
 
 #include <math.h>
@@ -61,10 +61,12 @@ static size_t lay_out_scratch(sweep *s, const fv_conv *c, void *scratch)
     return used;
 }
 
-static size_t sweep_scratch_bytes(const fv_conv *c)
+static size_t scratch_bytes(const fv_conv *c)
 {
     sweep s;
-    return lay_out_scratch(&s, c, NULL);
+    const size_t forward_bytes = lay_out_scratch(&s, c, NULL),
+                 weights_bytes = block_scratch_bytes(c);
+    return forward_bytes > weights_bytes ? forward_bytes : weights_bytes;
 }
 
 /* ---- Packing ---------------------------------------------------------------------- */
@@ -314,7 +316,7 @@ static void backward_data(const fv_conv_backward_data *j)
 
 void FV_VARIANT(fv_conv)(fv_kernels *k)
 {
-    k->conv_scratch_bytes = sweep_scratch_bytes;
+    k->conv_scratch_bytes = scratch_bytes;
     k->conv_packed_forward_floats = packed_forward_floats;
     k->conv_packed_backward_floats = packed_backward_floats;
     k->conv_pack_forward = pack_forward;
