@@ -8,13 +8,23 @@
 #include "base/threads.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/text.h"
 
 #include <string.h>
 
 static void print_line(void *ctx, fv_log_level level, const char *line)
 {
     (void)ctx;
-    fprintf(stderr, "%s%s\n", level == FV_LOG_WARNING ? "warning: " : "", line);
+    fputs(level == FV_LOG_WARNING ? "warning: " : "", stderr);
+    fv_text_print(stderr, line, fv_text_columns(line), false);
+    fputc('\n', stderr);
+}
+
+static void print_error(const fv_command *command, const char *message)
+{
+    fprintf(stderr, "fovea%s%s: ", command ? " " : "", command ? command->name : "");
+    fv_text_print(stderr, message, fv_text_columns(message), false);
+    fputc('\n', stderr);
 }
 
 static int exit_status(fv_status status)
@@ -70,8 +80,6 @@ int main(int argc, char **argv)
     const fv_command *command = NULL;
     fv_status status = fv_command_find(name, &command, &err);
     if (status == FV_OK) status = run(command, argc - 2, argv + 2, &err);
-    if (status != FV_OK)
-        fprintf(stderr, "fovea%s%s: %s\n", command ? " " : "", command ? command->name : "",
-                err.message);
+    if (status != FV_OK) print_error(command, err.message);
     return exit_status(status);
 }
