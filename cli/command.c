@@ -4,10 +4,18 @@
 #include <string.h>
 
 /* Adding a command: one file, one declaration in command.h, and one line here. */
+/* clang-format off */
 static const fv_command *const commands[] = {
-    &fv_command_train, &fv_command_eval,   &fv_command_predict, &fv_command_info,
-    &fv_command_bench, &fv_command_config, &fv_command_version, &fv_command_help,
+    &fv_command_train,
+    &fv_command_eval,
+    &fv_command_predict,
+    &fv_command_info,
+    &fv_command_bench,
+    &fv_command_config,
+    &fv_command_version,
+    &fv_command_help,
 };
+/* clang-format on */
 
 void fv_command_list(FILE *out)
 {

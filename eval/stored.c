@@ -28,7 +28,7 @@ fv_status fv_stored_open(fv_stored *out, const char *path, fv_error *err)
     FV_TRY(fv_tensors_open(&s.file, s.path, err));
     s.arch = fv_tensors_meta(s.file, "arch");
     s.preprocess = fv_tensors_meta(s.file, "preprocess");
-    s.class_names = fv_tensors_meta(s.file, "class_names");
+    s.class_names = fv_tensors_meta(s.file, "classes");
     s.config = fv_tensors_meta(s.file, "config");
     *out = s;
     return FV_OK;
