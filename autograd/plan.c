@@ -359,6 +359,8 @@ fv_view fv_plan_value(const fv_plan *plan, fv_tensor *t)
     return resolve_tensor(plan, t, FV_VALUE);
 }
 
+fv_view fv_plan_gradient(const fv_plan *p, fv_tensor *t) { return resolve_tensor(p, t, FV_GRAD); }
+
 int fv_plan_node_count(const fv_plan *plan) { return plan->steps_count; }
 
 fv_node_info fv_plan_node_info(const fv_plan *plan, int i)

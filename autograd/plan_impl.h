@@ -73,6 +73,9 @@ static inline fv_buffer *fv_step_buffer(const fv_plan *p, int step, int kind)
     return &p->buffers[p->graph->tensors.count * FV_PER_TENSOR + step * FV_PER_STEP + kind];
 }
 
+/* The gradient of a tensor after backward; for tests, with keep_memory. */
+fv_view fv_plan_gradient(const fv_plan *p, fv_tensor *t);
+
 fv_status fv_plan_flow(fv_plan *p, fv_error *err);
 void fv_plan_live(fv_plan *p, bool keep_memory);
 
