@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-enum { FILE_LIMIT = 256 << 20 /* bytes */ };
-
 static const int64_t DEFAULT_MAX_PIXELS = 178956970;
 
 /* ---- The picture ---- */
@@ -131,7 +129,7 @@ fv_status fv_decode_file(fv_picture *picture, const char *path, const fv_decode_
 {
     char *bytes = NULL;
     size_t size = 0;
-    FV_TRY(fv_file_read(path, FILE_LIMIT, &bytes, &size, err));
+    FV_TRY(fv_file_read(path, FV_DECODE_MAX_FILE, &bytes, &size, err));
     fv_error why = { 0 };
     fv_status status = fv_decode(picture, (const uint8_t *)bytes, size, options, &why);
     if (status != FV_OK) status = fv_fail(err, status, "%s: %s", path, why.message);

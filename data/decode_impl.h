@@ -7,9 +7,9 @@
 
 /* Limits that are not the format's own. */
 enum {
-    FV_DECODE_MAX_SCANS = 100, /* of a progressive JPEG; usual files have ten */
-    FV_DECODE_MAX_MEGABYTES =
-        1536 /* of libjpeg's own, for the coefficients of a progressive file */
+    FV_DECODE_MAX_FILE = 256 << 20, /* bytes */
+    FV_DECODE_MAX_SCANS = 100,      /* of a progressive JPEG; usual files have ten */
+    FV_DECODE_MAX_MEGABYTES = 1536  /* of libjpeg's own, for the coefficients of such a file */
 };
 
 /* As fv_decode(), for bytes that begin as the format does; `options` has its max_pixels set. */

@@ -41,7 +41,8 @@ typedef struct fv_batch {
 fv_status fv_loader_open(fv_loader **out, const fv_loader_options *options, fv_error *err);
 void fv_loader_close(fv_loader *loader); /* accepts NULL; stops the workers */
 
-/* Begins an epoch at a batch (0 but for a resume). What was read ahead for another is dropped. */
+/* Begins an epoch at a batch (0 but for a resume). What was read ahead for another is dropped; no
+ * batch may be out. */
 void fv_loader_start(fv_loader *loader, uint32_t epoch, int64_t first_batch);
 
 /* The next batch in order, or NULL after the last of the epoch. At most one may be out. */

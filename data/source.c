@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data/source.h"
+
+#include "base/compiler.h"
+#include "base/log.h"
+
+#include <stddef.h>
+
+enum { MAX_BATCH = 1 << 16, MAX_WORKERS = 1024 };
+
+typedef struct section_options {
+    fv_config_node *dataset, *sampler, *loader;
+} section_options;
+
+static const fv_field section_fields[] = {
+    { .key = "dataset",
+      .type = FV_NODE,
+      .offset = offsetof(section_options, dataset),
+      .otherwise_text = FV_REQUIRED },
+    { .key = "sampler",
+      .type = FV_NODE,
+      .offset = offsetof(section_options, sampler),
+      .otherwise_text = FV_REQUIRED },
+    FV_FIELD_NODE(section_options, loader),
+    FV_FIELD_END,
+};
+
+typedef struct dataset_options {
+    int name;
+    const char *image_root, *cls_label_path, *delimiter;
+    fv_config_node *transform_ops, *batch_transform_ops;
+    bool relabel;
+} dataset_options;
+
+/* Two names for one thing, as in PaddleClas. */
+static const char *const dataset_names[] = { "ImageNetDataset", "ClsDataset", NULL };
+
+static const fv_field dataset_fields[] = {
+    FV_FIELD_ENUM(dataset_options, name, "ImageNetDataset", dataset_names),
+    FV_FIELD_STRING(dataset_options, image_root, ""),
+    FV_FIELD_STRING(dataset_options, cls_label_path, NULL),
+    FV_FIELD_STRING(dataset_options, delimiter, " "),
+    FV_FIELD_NODE(dataset_options, transform_ops),
+    FV_FIELD_NODE(dataset_options, batch_transform_ops),
+    FV_FIELD_BOOL(dataset_options, relabel, false),
+    FV_FIELD_END,
+};
+
+typedef struct sampler_options {
+    int name, batch_size;
+    bool drop_last, shuffle;
+} sampler_options;
+
+/* One process: the distributed one is the same. */
+static const char *const sampler_names[] = { "BatchSampler", "DistributedBatchSampler", NULL };
+
+static const fv_field sampler_fields[] = {
+    FV_FIELD_ENUM(sampler_options, name, "BatchSampler", sampler_names),
+    { .key = "batch_size",
+      .type = FV_INT,
+      .offset = offsetof(sampler_options, batch_size),
+      .min = 1,
+      .max = MAX_BATCH,
+      .otherwise_text = FV_REQUIRED },
+    FV_FIELD_BOOL(sampler_options, drop_last, false),
+    FV_FIELD_BOOL(sampler_options, shuffle, false),
+    FV_FIELD_END,
+};
+
+typedef struct loader_options {
+    int num_workers;
+} loader_options;
+
+enum { AS_MANY_AS_THREADS = -1 };
+
+static const fv_field loader_fields[] = {
+    FV_FIELD_INT(loader_options, num_workers, AS_MANY_AS_THREADS, 0, MAX_WORKERS),
+    FV_FIELD_IGNORED("use_shared_memory", "workers are threads and share all memory"),
+    FV_FIELD_END,
+};
+
+static fv_status check_dataset(fv_config_node *map, const dataset_options *o, fv_error *err)
+{
+    if (o->batch_transform_ops) {
+        fv_config_node *ops = o->batch_transform_ops;
+        fv_config_node *op = fv_config_count(ops) ? fv_config_at(ops, 0) : ops;
+        const char *name =
+            fv_config_node_type(op) == FV_CONFIG_MAP ? fv_config_key_at(op, 0) : NULL;
+        return fv_config_fail(op, err,
+                              "%s%soperations on batches are not supported: leave the key out",
+                              name ? name : "", name ? ": " : "");
+    }
+    if (o->relabel) {
+        return fv_config_fail(fv_config_child(map, "relabel"), err,
+                              "must be False: labels are taken as they are");
+    }
+    return FV_OK;
+}
+
+static int choose_workers(fv_config_node *map, int wanted, int threads)
+{
+    const int most = fv_max(threads, 1);
+    if (wanted == AS_MANY_AS_THREADS) return most;
+    if (wanted > most) {
+        fv_log(FV_LOG_INFO, "%s: %d of the %d workers are used, as many as threads that compute",
+               fv_config_node_where(fv_config_child(map, "num_workers")), most, wanted);
+    }
+    return fv_min(wanted, most);
+}
+
+static fv_status open_all(fv_source *s, fv_config_node *map, const fv_source_options *options,
+                          fv_error *err)
+{
+    section_options section;
+    dataset_options d;
+    sampler_options batches;
+    loader_options l;
+    FV_TRY(fv_config_read(map, section_fields, &section, err));
+    FV_TRY(fv_config_read(section.dataset, dataset_fields, &d, err));
+    FV_TRY(fv_config_read(section.sampler, sampler_fields, &batches, err));
+    FV_TRY(fv_config_read(section.loader, loader_fields, &l, err));
+    FV_TRY(check_dataset(section.dataset, &d, err));
+    if (!d.transform_ops) {
+        return fv_config_fail(section.dataset, err, "transform_ops: must be given");
+    }
+    FV_TRY(fv_pipeline_create(&s->pipeline, d.transform_ops, options->where, err));
+    fv_pipeline_size(s->pipeline, &s->height, &s->width);
+
+    const fv_dataset_options files = { .image_root = d.image_root,
+                                       .list_path = d.cls_label_path,
+                                       .delimiter = d.delimiter,
+                                       .classes = options->classes };
+    FV_TRY(fv_dataset_open(&s->dataset, &files, err));
+    s->batch_size = batches.batch_size;
+    const fv_loader_options loading = {
+        .dataset = s->dataset,
+        .pipeline = s->pipeline,
+        .sampler = { .count = fv_dataset_count(s->dataset),
+                     .batch_size = batches.batch_size,
+                     .shuffle = batches.shuffle,
+                     .drop_last = batches.drop_last,
+                     .seed = options->seed },
+        .workers = choose_workers(section.loader, l.num_workers, options->threads),
+        .substitute = options->training,
+    };
+    return fv_loader_open(&s->loader, &loading, err);
+}
+
+fv_status fv_source_open(fv_source *out, fv_config_node *map, const fv_source_options *options,
+                         fv_error *err)
+{
+    *out = (fv_source){ 0 };
+    if (!map) {
+        return fv_fail(err, FV_ERR_CONFIG, "%s: missing: it says where the pictures are",
+                       options->where);
+    }
+    const fv_status status = open_all(out, map, options, err);
+    if (status != FV_OK) fv_source_close(out);
+    return status;
+}
+
+void fv_source_close(fv_source *source)
+{
+    fv_loader_close(source->loader);
+    fv_pipeline_destroy(source->pipeline);
+    fv_dataset_close(source->dataset);
+    *source = (fv_source){ 0 };
+}
