@@ -31,14 +31,20 @@ fv_status fv_config_load(fv_config **out, const char *path, fv_error *err);
 fv_status fv_config_parse(fv_config **out, const char *path, const char *text, fv_error *err);
 void fv_config_destroy(fv_config *config); /* accepts NULL */
 
-/* Overrides one value from "Key.Sub.0.X=value", as given with -o. The value is YAML (so
- * "[1, 5]" and "null" work) and may hold '='. Integers index lists; the element must
- * exist. A key whose parent map exists (or whose parents are maps) may be new: the schema
- * decides whether it is known. Overriding an anchor's map changes its aliases too. Messages
- * begin with "-o Key.Sub.0.X". */
+/* Overrides one value from "Key.Sub.0.X=value", as given with -o. A value that begins with
+ * [, {, " or ' is YAML ("[1, 5]"), any other is taken as it stands, as a plain scalar ("null",
+ * "1e-4", "*.bn"); it may hold '='. Integers index lists; the element must exist. The key may
+ * be new, and maps on the way to it are made, unless a key that exists is so like theirs that
+ * it must be a slip: the schema decides whether they are known. Overriding an anchor's map
+ * changes its aliases too. Messages begin with "-o Key.Sub.0.X". */
 fv_status fv_config_set(fv_config *config, const char *assignment, fv_error *err);
 
-typedef enum fv_config_type { FV_CONFIG_NULL, FV_CONFIG_SCALAR, FV_CONFIG_LIST, FV_CONFIG_MAP } fv_config_type;
+typedef enum fv_config_type {
+    FV_CONFIG_NULL,
+    FV_CONFIG_SCALAR,
+    FV_CONFIG_LIST,
+    FV_CONFIG_MAP
+} fv_config_type;
 
 fv_config_node *fv_config_root(fv_config *config);
 fv_config_type fv_config_node_type(const fv_config_node *node); /* FV_CONFIG_NULL for NULL */
@@ -48,9 +54,10 @@ const char *fv_config_node_where(fv_config_node *node);
 
 /* Value of a key of a map; NULL if absent or null. Marks the key as known and read. */
 fv_config_node *fv_config_child(fv_config_node *map, const char *key);
-int fv_config_count(const fv_config_node *node);          /* elements of a list or map, else 0 */
-fv_config_node *fv_config_at(fv_config_node *node, int i); /* element of a list or map */
-const char *fv_config_key_at(fv_config_node *map, int i);  /* key of element i of a map */
+int fv_config_count(const fv_config_node *node); /* elements of a list or map, else 0 */
+fv_config_node *fv_config_at(fv_config_node *node,
+                             int i); /* element of a list or map; may be a null */
+const char *fv_config_key_at(fv_config_node *map, int i); /* key of element i of a map */
 
 typedef enum fv_field_type {
     FV_BOOL,   /* bool */
@@ -81,7 +88,7 @@ typedef struct fv_field {
     const char *note;           /* of FV_IGNORED: what the key is taken as, told once in the log */
 } fv_field;
 
-extern const char FV_REQUIRED[];
+extern const char FV_REQUIRED[]; /* NOLINT(readability-identifier-naming): a constant */
 
 /* The key is the name of the member, so that one search finds both. */
 /* clang-format off */
@@ -103,7 +110,8 @@ extern const char FV_REQUIRED[];
 fv_status fv_config_read(fv_config_node *map, const fv_field *fields, void *options, fv_error *err);
 
 /* Fails with "<where>: <message>", the status being FV_ERR_CONFIG. */
-fv_status fv_config_fail(fv_config_node *node, fv_error *err, const char *format, ...) FV_PRINTF(3, 4);
+fv_status fv_config_fail(fv_config_node *node, fv_error *err, const char *format, ...)
+    FV_PRINTF(3, 4);
 
 /* The candidate nearest to `word` in edit distance if near enough to suggest, else NULL. */
 const char *fv_config_nearest(const char *word, const char *const *candidates);

@@ -64,39 +64,31 @@ static bool resolves(const char *text)
            fv_config_text_bool(text, &value);
 }
 
-/* The character at `*at`, which is moved behind it. The text is valid UTF-8. */
-static unsigned decode(const unsigned char **at)
+/* What a reader would refuse, or take for a line break or a byte order mark. */
+static bool needs_escape(int c)
 {
-    const unsigned char *p = *at;
-    const int more = *p < 0x80 ? 0 : *p < 0xe0 ? 1 : *p < 0xf0 ? 2 : 3;
-    unsigned c = more ? *p & (0x3fu >> more) : *p;
-    p++;
-    for (int i = 0; i < more && *p; i++) c = c << 6 | (*p++ & 0x3fu);
-    *at = p;
-    return c;
+    return c < ' ' || (c >= 0x7f && c <= 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
+           c == 0xfffe || c == 0xffff;
 }
 
 static void put_quoted(writer *w, const char *text)
 {
     put_text(w, "\"");
-    for (const unsigned char *p = (const unsigned char *)text; *p;) {
-        const unsigned char *begin = p;
-        const unsigned c = decode(&p);
+    for (const char *p = text; *p;) {
+        const char *begin = p;
+        const int c = fv_config_decode(&p);
         char escape[16];
-        if (c == '"' || c == '\\')
-            snprintf(escape, sizeof(escape), "\\%c", (int)c);
-        else if (c == '\n')
-            snprintf(escape, sizeof(escape), "\\n");
-        else if (c == '\t')
-            snprintf(escape, sizeof(escape), "\\t");
-        else if (c < ' ' || (c >= 0x7f && c <= 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
-                 (c >= 0xfffe && c <= 0xffff))
-            snprintf(escape, sizeof(escape), "\\u%04X", c);
-        else {
-            put(w, (const char *)begin, (size_t)(p - begin));
-            continue;
+        if (c == '\n') {
+            put_text(w, "\\n");
+        } else if (c == '"' || c == '\\') {
+            put_text(w, "\\");
+            put(w, begin, 1);
+        } else if (needs_escape(c)) {
+            snprintf(escape, sizeof(escape), "\\u%04X", (unsigned)c);
+            put_text(w, escape);
+        } else {
+            put(w, begin, (size_t)(p - begin));
         }
-        put_text(w, escape);
     }
     put_text(w, "\"");
 }

@@ -101,6 +101,9 @@ bool fv_config_text_null(const char *text);
 bool fv_config_text_bool(const char *text, bool *value);
 bool fv_config_text_number(const char *text, fv_config_number *number);
 
+/* The UTF-8 character at `*at`, which is moved behind it; -1 if it is none. */
+int fv_config_decode(const char **at);
+
 /* The text in double quotes, for a message: at most 60 bytes of it, on one line. */
 typedef struct fv_config_quoted {
     char text[72];

@@ -63,11 +63,13 @@ static fv_status syntax(builder *b)
     if (y->error == YAML_MEMORY_ERROR)
         return fv_fail(b->err, FV_ERR_NOMEM, "%s: out of memory", b->config->path);
     if (y->error == YAML_READER_ERROR) {
-        /* The reader knows no lines, only bytes. */
+        /* The reader counts bytes; lines and characters are counted here. */
         size_t line = 0, column = 0;
         for (size_t i = 0; i < b->bytes && i < y->problem_offset; i++) {
-            column = b->text[i] == '\n' ? 0 : column + 1;
-            line += b->text[i] == '\n';
+            const bool newline = b->text[i] == '\n';
+            const bool inside = ((unsigned char)b->text[i] & 0xc0u) == 0x80u; /* a character */
+            column = newline ? 0 : column + !inside;
+            line += newline;
         }
         return fail_at(b, line, column, "not valid UTF-8 text: %s", problem);
     }

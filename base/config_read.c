@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char FV_REQUIRED[] = "required";
+const char FV_REQUIRED[] = "required"; /* NOLINT(readability-identifier-naming): a constant */
 
 /* ---- Storing ----------------------------------------------------------------- */
 

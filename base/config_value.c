@@ -164,6 +164,23 @@ bool fv_config_text_number(const char *text, fv_config_number *number)
     return *p == '\0';
 }
 
+/* ---- Characters -------------------------------------------------------------- */
+
+int fv_config_decode(const char **at)
+{
+    static const int least[] = { 0, 0x80, 0x800, 0x10000 }; /* the shortest form is the only one */
+    const unsigned char *p = (const unsigned char *)(*at)++;
+    const int more = *p < 0x80 ? 0 : *p < 0xc0 ? -1 : *p < 0xe0 ? 1 : *p < 0xf0 ? 2 : 3;
+    if (more < 0 || *p > 0xf4) return -1;
+    int c = more ? *p & (0x3f >> more) : *p;
+    for (int i = 1; i <= more; i++) {
+        if ((p[i] & 0xc0u) != 0x80u) return -1;
+        c = c << 6 | (p[i] & 0x3f);
+        (*at)++;
+    }
+    return c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? -1 : c;
+}
+
 /* ---- Messages ---------------------------------------------------------------- */
 
 fv_config_quoted fv_config_quote(const char *text)

@@ -108,7 +108,7 @@ static void test_write_device(void **state)
     assert_ok(fv_file_write("/dev/null", "x", 1, &testing_err));
     assert_int_equal(stat("/dev/null", &info), 0);
     assert_true(S_ISCHR(info.st_mode));
-    strcpy(path, "/dev/full");
+    snprintf(path, sizeof(path), "/dev/full");
     if (stat(path, &info) == 0)
         expect_error(fv_file_write(path, "x", 1, &testing_err),
                      "%s: cannot write: No space left on device");
@@ -148,7 +148,7 @@ static void test_write_over_a_link(void **state)
     (void)state;
     char other[512];
     assert_ok(fv_file_write(in_folder("other"), "keep", 4, &testing_err));
-    strcpy(other, path);
+    snprintf(other, sizeof(other), "%s", path);
     assert_int_equal(symlink(other, in_folder("link")), 0);
     assert_ok(fv_file_write(path, "new", 3, &testing_err));
     expect_content("link", "new", 3);
