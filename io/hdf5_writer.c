@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The file is put together in memory and written in one go: the library does not get over a disk
- * that fills up under it (it keeps the open file and tries again when the process ends). It costs
- * twice the size of the file in memory for a moment. Times are not stored, so that equal contents
- * make equal files. */
+ * that fills up under it (it keeps the open file and tries again when the process ends). Times are
+ * not stored, so that equal contents make equal files. */
 #include "io/hdf5_impl.h"
 
 #include "base/file.h"
@@ -15,12 +14,79 @@
 
 enum { PATH_BYTES = 4096, GROWTH = 4 << 20 /* bytes by which the image grows */ };
 
+/* The file, in memory of ours. */
+typedef struct image {
+    char *bytes;
+    size_t capacity;
+} image;
+
 struct fv_h5_writer {
     char path[PATH_BYTES];
+    image image;
     hid_t file;
     hid_t group; /* the one last written to, or negative */
     char group_name[FV_H5_MAX_NAME];
 };
+
+/* ---- The image ---- */
+
+/* HDF5 asks for memory through these. H5Fget_file_image() would be simpler, but leaves a wrong
+ * checksum in the superblock (1.10.8). */
+static void *image_realloc(void *old, size_t bytes, H5FD_file_image_op_t operation, void *udata)
+{
+    (void)old;
+    (void)operation;
+    image *m = udata;
+    if (bytes <= m->capacity) return m->bytes;
+    const size_t capacity = bytes > m->capacity * 2 ? bytes : m->capacity * 2;
+    char *larger = fv_alloc(capacity);
+    if (!larger) return NULL;
+    if (m->bytes) memcpy(larger, m->bytes, m->capacity);
+    fv_free(m->bytes);
+    m->bytes = larger;
+    m->capacity = capacity;
+    return larger;
+}
+
+static void *image_malloc(size_t bytes, H5FD_file_image_op_t operation, void *udata)
+{
+    return image_realloc(NULL, bytes, operation, udata);
+}
+
+static void *image_memcpy(void *to, const void *from, size_t bytes, H5FD_file_image_op_t operation,
+                          void *udata)
+{
+    (void)operation;
+    (void)udata;
+    return memcpy(to, from, bytes);
+}
+
+/* The bytes outlive the closed file: that is the point. */
+static herr_t image_free(void *bytes, H5FD_file_image_op_t operation, void *udata)
+{
+    (void)bytes;
+    (void)operation;
+    (void)udata;
+    return 0;
+}
+
+static void *same_udata(void *udata) { return udata; }
+
+static herr_t keep_udata(void *udata)
+{
+    (void)udata;
+    return 0;
+}
+
+/* The end of the file as the superblock gives it (format 3: at byte 28); 0 if that is absurd. */
+static size_t image_bytes(const image *m)
+{
+    enum { END_OF_FILE = 28 };
+    uint64_t end = 0;
+    for (int i = 0; i < 8 && m->capacity > END_OF_FILE + 8; i++)
+        end |= (uint64_t)(unsigned char)m->bytes[END_OF_FILE + i] << (8 * i);
+    return end <= m->capacity ? (size_t)end : 0;
+}
 
 /* ---- Opening ---- */
 
@@ -37,10 +103,14 @@ static fv_status check_folder(const char *path, fv_error *err)
 }
 
 /* A file in memory with the newest of the formats that HDF5 1.10 reads. Negative: no memory. */
-static hid_t create_file(const char *path)
+static hid_t create_file(const char *path, image *m)
 {
+    H5FD_file_image_callbacks_t memory = {
+        image_malloc, image_memcpy, image_realloc, image_free, same_udata, keep_udata, m
+    };
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_fapl_core(access, GROWTH, 0);
+    H5Pset_file_image_callbacks(access, &memory);
     H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110);
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
     H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
@@ -63,8 +133,9 @@ fv_status fv_h5_create(fv_h5_writer **out, const char *path, fv_error *err)
     if (!w) return fv_fail(err, FV_ERR_NOMEM, "%s: out of memory", path);
     memcpy(w->path, path, strlen(path) + 1);
     w->group = -1;
-    w->file = create_file(path);
+    w->file = create_file(path, &w->image);
     if (w->file < 0) {
+        fv_free(w->image.bytes);
         fv_free(w);
         return fv_fail(err, FV_ERR_NOMEM, "%s: out of memory for an hdf5 file", path);
     }
@@ -82,7 +153,8 @@ void fv_h5_discard(fv_h5_writer *w)
 {
     if (!w) return;
     close_group(w);
-    H5Fclose(w->file);
+    if (w->file >= 0) H5Fclose(w->file);
+    fv_free(w->image.bytes);
     fv_free(w);
 }
 
@@ -219,25 +291,25 @@ fv_status fv_h5_write_double(fv_h5_writer *w, const char *name, double value, fv
 
 /* ---- Committing ---- */
 
+/* Closes the file, which completes its image. */
+static bool finish(fv_h5_writer *w)
+{
+    close_group(w);
+    if (H5Fflush(w->file, H5F_SCOPE_GLOBAL) < 0) return false;
+    const bool closed = H5Fclose(w->file) >= 0;
+    w->file = -1;
+    return closed && image_bytes(&w->image) > 0;
+}
+
 fv_status fv_h5_commit(fv_h5_writer *w, fv_error *err)
 {
-    char *image = NULL;
-    fv_status status = FV_ERR_NOMEM;
-    close_group(w);
-    const ssize_t bytes =
-        H5Fflush(w->file, H5F_SCOPE_GLOBAL) >= 0 ? H5Fget_file_image(w->file, NULL, 0) : -1;
-    if (bytes > 0) image = fv_alloc((size_t)bytes);
-    if (image && H5Fget_file_image(w->file, image, (size_t)bytes) == bytes) {
-        fv_error why = { 0 };
-        status = fv_file_write(w->path, image, (size_t)bytes, &why);
-        if (status != FV_OK)
-            fv_fail(err, status, "%.440s; %s", why.message,
-                    fv_file_exists(w->path) ? "the old file is as it was" : "nothing was written");
-    } else {
-        fv_fail(err, status, "%s: out of memory for the finished file; %s", w->path,
+    fv_error why = { 0 };
+    fv_status status = finish(w)
+                         ? fv_file_write(w->path, w->image.bytes, image_bytes(&w->image), &why)
+                         : fv_fail(&why, FV_ERR_NOMEM, "%s: out of memory for the file", w->path);
+    if (status != FV_OK)
+        fv_fail(err, status, "%.440s; %s", why.message,
                 fv_file_exists(w->path) ? "the old file is as it was" : "nothing was written");
-    }
-    fv_free(image);
     fv_h5_discard(w);
     return status;
 }
