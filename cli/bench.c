@@ -56,7 +56,7 @@ typedef struct bench {
     fv_config *config; /* of the optimiser */
     fv_optimizer *optimizer;
     float *input, *targets;
-    double *seconds; /* [steps] */
+    double *seconds; /* [max(steps, warmup)] */
     uint64_t macs;   /* of one image, forward */
 } bench;
 
@@ -90,7 +90,7 @@ static fv_status make_input(bench *b, fv_error *err)
     const size_t floats = fv_shape_floats(b->images), n = (size_t)b->images.n;
     b->input = fv_alloc(floats * sizeof(*b->input));
     b->targets = fv_alloc(n * sizeof(*b->targets));
-    b->seconds = fv_alloc((size_t)b->steps * sizeof(*b->seconds));
+    b->seconds = fv_alloc((size_t)fv_max(b->steps, b->options->warmup) * sizeof(*b->seconds));
     if (!b->input || !b->targets || !b->seconds)
         return fv_fail(err, FV_ERR_NOMEM, "no memory for a batch of %d images of %dx%d",
                        b->images.n, b->images.h, b->images.w);
@@ -134,13 +134,12 @@ static void step(bench *b, fv_plan *plan, uint64_t number)
     fv_optimizer_step(b->optimizer, 1e-4); /* small: made-up labels must not lead to infinities */
 }
 
-static void time_steps(bench *b, fv_plan *plan)
+static void time_steps(bench *b, fv_plan *plan, int steps)
 {
-    const int warmup = b->options->warmup, steps = b->steps;
-    for (int i = -warmup; i < steps; i++) {
+    for (int i = 0; i < steps; i++) {
         const double start = fv_clock_seconds();
-        step(b, plan, (uint64_t)(i + warmup));
-        if (i >= 0) b->seconds[i] = fv_clock_seconds() - start;
+        step(b, plan, (uint64_t)i);
+        b->seconds[i] = fv_clock_seconds() - start;
     }
 }
 
@@ -194,9 +193,13 @@ static fv_status measure(bench *b, const fv_arguments *arguments, fv_error *err)
     FV_TRY(fv_program_plan(b->program, mode, b->images, &plan, &bindings, err));
     fv_plan_feed(plan, bindings->images, b->input);
     if (bindings->targets) fv_plan_feed(plan, bindings->targets, b->targets);
-    time_steps(b, plan);
-    if (b->options->profile)
-        FV_TRY(fv_profile_print(fv_output(arguments), plan, b->steps + b->options->warmup, err));
+
+    fv_timing timing = { .plan = NULL };
+    time_steps(b, plan, b->options->warmup);
+    if (b->options->profile) FV_TRY(fv_timing_begin(&timing, plan, err));
+    time_steps(b, plan, b->steps);
+    if (b->options->profile) fv_timing_print(fv_output(arguments), &timing, b->steps);
+    fv_timing_deinit(&timing);
     return report(b, arguments, err);
 }
 

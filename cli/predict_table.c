@@ -4,7 +4,7 @@
 
 enum { LEAST_COLUMNS = 12, UNBOUNDED = 1 << 20 };
 
-/* "  rank  class" before and "  probability" after the name. */
+/* "  rank   class  probability" */
 enum { OTHER_COLUMNS = 2 + 4 + 2 + 6 + 2 + 11 };
 
 void fv_predict_table_begin(fv_predict_table *table, FILE *out, const fv_pictures *pictures,
@@ -26,12 +26,7 @@ void fv_predict_table_begin(fv_predict_table *table, FILE *out, const fv_picture
     *table = (fv_predict_table){ out, labels, files, names };
 
     fv_text_print(out, "file", files, false);
-    fprintf(out, "  rank   class");
-    if (names) {
-        fprintf(out, "  ");
-        fv_text_print(out, "name", names, false);
-    }
-    fprintf(out, "  probability\n");
+    fprintf(out, "  rank   class  probability%s\n", names ? "  name" : "");
 }
 
 void fv_predict_table_add(const fv_predict_table *table, const fv_prediction *prediction)
@@ -45,11 +40,12 @@ void fv_predict_table_add(const fv_predict_table *table, const fv_prediction *pr
     for (int i = 0; i < prediction->count; i++) {
         const char *name = fv_labels_name(table->labels, prediction->ids[i]);
         fv_text_print(out, i ? "" : prediction->path, table->file_columns, true);
-        fprintf(out, "  %4d  %6d", i + 1, prediction->ids[i]);
-        if (table->name_columns) {
+        fprintf(out, "  %4d  %6d  %9.2f %%", i + 1, prediction->ids[i],
+                100.0 * (double)prediction->scores[i]);
+        if (name) {
             fprintf(out, "  ");
-            fv_text_print(out, name ? name : "", table->name_columns, false);
+            fv_text_print(out, name, fv_min(table->name_columns, fv_text_columns(name)), false);
         }
-        fprintf(out, "  %9.2f %%\n", 100.0 * (double)prediction->scores[i]);
+        fputc('\n', out);
     }
 }
