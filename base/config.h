@@ -85,24 +85,37 @@ typedef struct fv_field {
     double otherwise, min, max; /* default and range, inclusive; of numbers */
     const char *otherwise_text; /* default of FV_STRING and FV_ENUM; FV_REQUIRED: must be given */
     const char *const *names;   /* of FV_ENUM: NULL-terminated */
-    const char *note;           /* of FV_IGNORED: what the key is taken as, told once in the log */
+    const char *note;           /* of FV_IGNORED: why, told once in the log; NULL: silently */
 } fv_field;
 
 extern const char FV_REQUIRED[]; /* NOLINT(readability-identifier-naming): a constant */
 
 /* The key is the name of the member, so that one search finds both. */
 /* clang-format off */
-#define FV_FIELD_BOOL(s, m, otherwise_)             { .key = #m, .type = FV_BOOL, .offset = offsetof(s, m), .otherwise = otherwise_ }
-#define FV_FIELD_INT(s, m, otherwise_, min_, max_)  { .key = #m, .type = FV_INT, .offset = offsetof(s, m), .otherwise = otherwise_, .min = min_, .max = max_ }
-#define FV_FIELD_LONG(s, m, otherwise_, min_, max_) { .key = #m, .type = FV_LONG, .offset = offsetof(s, m), .otherwise = otherwise_, .min = min_, .max = max_ }
-#define FV_FIELD_FLOAT(s, m, otherwise_, min_, max_) { .key = #m, .type = FV_FLOAT, .offset = offsetof(s, m), .otherwise = otherwise_, .min = min_, .max = max_ }
-#define FV_FIELD_DOUBLE(s, m, otherwise_, min_, max_) { .key = #m, .type = FV_DOUBLE, .offset = offsetof(s, m), .otherwise = otherwise_, .min = min_, .max = max_ }
-#define FV_FIELD_STRING(s, m, text)                 { .key = #m, .type = FV_STRING, .offset = offsetof(s, m), .otherwise_text = text }
-#define FV_FIELD_ENUM(s, m, text, names_)           { .key = #m, .type = FV_ENUM, .offset = offsetof(s, m), .otherwise_text = text, .names = names_ }
-#define FV_FIELD_FLOATS(s, m, min_, max_)           { .key = #m, .type = FV_FLOATS, .offset = offsetof(s, m), .min = min_, .max = max_ }
-#define FV_FIELD_NODE(s, m)                         { .key = #m, .type = FV_NODE, .offset = offsetof(s, m) }
-#define FV_FIELD_IGNORED(key_, note_)               { .key = key_, .type = FV_IGNORED, .note = note_ }
-#define FV_FIELD_END                                { .key = NULL }
+#define FV_FIELD(s, m, type_)      .key = #m, .type = type_, .offset = offsetof(s, m)
+#define FV_FIELD_RANGE(min_, max_) .min = min_, .max = max_
+#define FV_FIELD_BOOL(s, m, otherwise_) \
+    { FV_FIELD(s, m, FV_BOOL), .otherwise = otherwise_ }
+#define FV_FIELD_INT(s, m, otherwise_, min_, max_) \
+    { FV_FIELD(s, m, FV_INT), .otherwise = otherwise_, FV_FIELD_RANGE(min_, max_) }
+#define FV_FIELD_LONG(s, m, otherwise_, min_, max_) \
+    { FV_FIELD(s, m, FV_LONG), .otherwise = otherwise_, FV_FIELD_RANGE(min_, max_) }
+#define FV_FIELD_FLOAT(s, m, otherwise_, min_, max_) \
+    { FV_FIELD(s, m, FV_FLOAT), .otherwise = otherwise_, FV_FIELD_RANGE(min_, max_) }
+#define FV_FIELD_DOUBLE(s, m, otherwise_, min_, max_) \
+    { FV_FIELD(s, m, FV_DOUBLE), .otherwise = otherwise_, FV_FIELD_RANGE(min_, max_) }
+#define FV_FIELD_STRING(s, m, text) \
+    { FV_FIELD(s, m, FV_STRING), .otherwise_text = text }
+#define FV_FIELD_ENUM(s, m, text, names_) \
+    { FV_FIELD(s, m, FV_ENUM), .otherwise_text = text, .names = names_ }
+#define FV_FIELD_FLOATS(s, m, min_, max_) \
+    { FV_FIELD(s, m, FV_FLOATS), FV_FIELD_RANGE(min_, max_) }
+#define FV_FIELD_NODE(s, m) \
+    { FV_FIELD(s, m, FV_NODE) }
+#define FV_FIELD_IGNORED(key_, note_) \
+    { .key = key_, .type = FV_IGNORED, .note = note_ }
+#define FV_FIELD_END \
+    { .key = NULL }
 /* clang-format on */
 
 /* Fills *options from a map; `map` may be NULL (absent): then all defaults, unless a field is

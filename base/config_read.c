@@ -131,13 +131,13 @@ static fv_status read_enum(fv_config_node *node, const fv_field *f, int *value, 
         *value = i;
         return FV_OK;
     }
-    char names[256];
-    join(names, sizeof(names), f->names);
-    const char *near = fv_config_nearest(text, f->names);
+    char names[200];
+    const bool all = !f->names[join(names, sizeof(names), f->names)];
+    const char *near = fv_config_nearest(text, f->names), *more = all ? "" : ", ...";
     if (near)
-        return fv_config_fail(node, err, "expected one of %s, got %s, did you mean \"%s\"?", names,
-                              fv_config_quote(text).text, near);
-    return fv_config_fail(node, err, "expected one of %s, got %s", names,
+        return fv_config_fail(node, err, "expected one of %s%s, got %s, did you mean \"%s\"?",
+                              names, more, fv_config_quote(text).text, near);
+    return fv_config_fail(node, err, "expected one of %s%s, got %s", names, more,
                           fv_config_quote(text).text);
 }
 
@@ -163,7 +163,7 @@ static void tell(fv_config_node *node, const char *note)
 {
     if (!note || node->told) return;
     node->told = true;
-    fv_log(FV_LOG_NOTICE, "%s: %s", fv_config_node_where(node), note);
+    fv_log(FV_LOG_NOTICE, "%s: ignored, %s", fv_config_node_where(node), note);
 }
 
 static fv_status read_value(fv_config_node *node, const fv_field *f, void *options, fv_error *err)

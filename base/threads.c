@@ -3,6 +3,7 @@
 
 #include "base/compiler.h"
 
+#include <assert.h>
 #include <omp.h>
 #include <stdatomic.h>
 
@@ -51,6 +52,7 @@ int fv_threads_count(void) { return atomic_load(&thread_count); }
 
 UNSEEN void fv_parallel_for(int tasks, fv_task_fn *fn, void *ctx)
 {
+    assert(!omp_in_parallel());
     const int threads = fv_threads_count();
     if (threads == 1 || tasks <= 1) {
         fv_denormals_flush();

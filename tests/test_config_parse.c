@@ -206,8 +206,17 @@ static void test_bounds(void **state)
     expect_bad(text, "a.yaml: 4194305 bytes, more than the 4194304 allowed");
     fv_free(text);
 
-    char *keys = fv_alloc(16 * 1001);
+    char *keys = fv_alloc((size_t)16 * 1002);
     for (int i = 0; i < 1001; i++) sprintf(keys + strlen(keys), "k%d: 1\n", i);
+    expect_bad(keys, "a.yaml:1001:1: more than 1000 keys in one map");
+    keys[strlen(keys) - strlen("k1000: 1\n")] = '\0';
+    fv_config *config = config_parse(keys);
+    assert_int_equal(fv_config_count(fv_config_root(config)), 1000);
+    config_expect_error(fv_config_set(config, "more=1", &testing_err),
+                        "-o more: more than 1000 keys in one map");
+    assert_ok(fv_config_set(config, "k7=1", &testing_err));
+    fv_config_destroy(config);
+    sprintf(keys + strlen(keys), "<<: {a: 1}\n");
     expect_bad(keys, "a.yaml:1001:1: more than 1000 keys in one map");
     fv_free(keys);
 }

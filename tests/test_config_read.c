@@ -101,6 +101,38 @@ static void test_values(void **state)
     fv_config_destroy(config);
 }
 
+static void test_one_number_is_a_list(void **state)
+{
+    (void)state;
+    options o;
+    fv_config *config = config_parse("mean: 1/2\n");
+    assert_ok(fv_config_read(fv_config_root(config), fields, &o, &testing_err));
+    assert_int_equal(o.mean.count, 1);
+    assert_true(o.mean.values[0] == 0.5);
+    fv_config_destroy(config);
+}
+
+/* Names that a message has no room for. */
+static void test_many_names(void **state)
+{
+    (void)state;
+    static const char *names[41];
+    static char texts[40][8];
+    for (int i = 0; i < 40; i++) {
+        snprintf(texts[i], sizeof(texts[i]), "name%d", 10 + i);
+        names[i] = texts[i];
+    }
+    const fv_field many[] = { FV_FIELD_ENUM(options, schedule, "name10", names), FV_FIELD_END };
+    options o;
+    fv_config *config = config_parse("schedule: x\n");
+    fv_config_node *root = fv_config_root(config);
+    assert_int_equal(fv_config_read(root, many, &o, &testing_err), FV_ERR_CONFIG);
+    assert_memory_equal(testing_err.message,
+                        "a.yaml:1:1: schedule: expected one of name10, name11, ", 54);
+    assert_non_null(strstr(testing_err.message, ", name33, name34, ..., got \"x\""));
+    fv_config_destroy(config);
+}
+
 static void test_numbers(void **state)
 {
     (void)state;
@@ -192,6 +224,13 @@ static void test_wrong_types(void **state)
                       "a.yaml:1:17: Opt.mean.1: expected a number, got nothing");
     expect_read_error("Opt: 5", "a.yaml:1:1: Opt: expected a map of settings, got \"5\"");
     expect_read_error("Opt: [1]", "a.yaml:1:1: Opt: expected a map of settings, got a list");
+    char *digits = config_repeat("1", 200, "");
+    char message[512], long_number[512];
+    snprintf(long_number, sizeof(long_number), "Opt: {scale: %s}", digits);
+    snprintf(message, sizeof(message), "a.yaml:1:7: Opt.scale: expected a number, got \"%.60s...\"",
+             digits);
+    expect_read_error(long_number, message);
+    fv_free(digits);
     char *many = config_repeat("1, ", 65, "]}");
     char text[512];
     snprintf(text, sizeof(text), "Opt: {mean: [%s", many);
@@ -299,7 +338,8 @@ static void test_ignored_is_told_once(void **state)
     for (int i = 0; i < 2; i++)
         assert_ok(fv_config_read(fv_config_root(c), fields, &o, &testing_err));
     fv_log_sink(NULL, NULL);
-    assert_string_equal(lines, "a.yaml:1:1: use_visualdl: the curves are in metrics.csv\n");
+    assert_string_equal(lines,
+                        "a.yaml:1:1: use_visualdl: ignored, the curves are in metrics.csv\n");
     fv_config_destroy(c);
 }
 
@@ -340,6 +380,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_one_number_is_a_list),
+        cmocka_unit_test(test_many_names),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_wrong_types),
         cmocka_unit_test(test_long_text),
