@@ -177,7 +177,12 @@ static fv_status read_head(fv_checkpoint_head *out, fv_h5_reader *r, const char 
                            fv_error *err)
 {
     int64_t version;
-    FV_TRY(fv_h5_read_long(r, "format_version", &version, err));
+    fv_error why;
+    if (fv_h5_read_long(r, "format_version", &version, &why) != FV_OK)
+        return fv_fail(err, FV_ERR_FORMAT,
+                       "%s: not a checkpoint of a run; to start from its weights use "
+                       "Global.pretrained_model",
+                       path);
     if (version != FORMAT_VERSION)
         return fv_fail(err, FV_ERR_FORMAT,
                        "%s: a checkpoint of format %" PRId64 ", this program reads format %d", path,
@@ -227,12 +232,13 @@ static fv_status load_tensors(fv_h5_reader *r, const char *path, fv_params *para
                               fv_optimizer *optimizer, fv_error *err)
 {
     FV_TRY(check_count(r, path, MODEL, fv_params_count(params), err));
-    FV_TRY(check_count(r, path, OPTIMIZER, fv_optimizer_slot_count(optimizer), err));
+    const int slots = fv_optimizer_slot_count(optimizer);
+    if (slots > 0) FV_TRY(check_count(r, path, OPTIMIZER, slots, err));
     for (int i = 0; i < fv_params_count(params); i++) {
         const fv_param *p = fv_params_at(params, i);
         FV_TRY(fv_h5_read_floats(r, MODEL, p->name, p->count, p->value, err));
     }
-    for (int i = 0; i < fv_optimizer_slot_count(optimizer); i++) {
+    for (int i = 0; i < slots; i++) {
         const fv_optimizer_slot slot = fv_optimizer_slot_at(optimizer, i);
         FV_TRY(fv_h5_read_floats(r, OPTIMIZER, slot.name, slot.count, slot.data, err));
     }

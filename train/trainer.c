@@ -392,11 +392,6 @@ static fv_status begin(fv_trainer *t, fv_error *err)
 static fv_status fill(fv_trainer *t, fv_error *err)
 {
     t->batches = fv_loader_batches(t->options.source->loader);
-    if (t->batches < 1)
-        return fv_fail(err, FV_ERR_CONFIG,
-                       "DataLoader.Train: %" PRId64 " pictures are less than one batch of %d: set "
-                       "sampler.drop_last to False",
-                       fv_dataset_count(t->options.source->dataset), t->options.source->batch_size);
     FV_TRY(make_identity(t, err));
     FV_TRY(make_state(t, err));
     FV_TRY(make_plans(t, err));

@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A real model on a few pictures. What matters is compared bit for bit, as checksums of weights. */
+#include "testing.h"
+
+#include "base/cpu.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "data/encode.h"
+#include "train/trainer.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PICTURES = 22, BATCH = 6, BATCHES = 4, CLASSES = 3 }; /* the last batch has 4 */
+
+static const char CONFIG[] =
+    "Global: {epochs: 2, print_batch_step: 2, seed: 7}\n"
+    "Arch: {name: MobileNetV2_x0_25, class_num: 3}\n"
+    "Loss: {Train: [CELoss: {weight: 1.0, epsilon: 0.1}]}\n"
+    "Optimizer:\n"
+    "  name: Momentum\n"
+    "  momentum: 0.9\n"
+    "  lr: {name: Cosine, learning_rate: 0.02, warmup_epoch: 1}\n"
+    "  regularizer: {name: L2, coeff: 0.0001}\n"
+    "DataLoader:\n"
+    "  Train:\n"
+    "    dataset:\n"
+    "      name: ImageNetDataset\n"
+    "      image_root: ''\n"
+    "      cls_label_path: ''\n"
+    "      transform_ops:\n"
+    "        - DecodeImage: {to_rgb: True, channel_first: False}\n"
+    "        - RandCropImage: {size: 64}\n"
+    "        - RandFlipImage: {flip_code: 1}\n"
+    "        - NormalizeImage: {scale: 1.0/255.0, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5],\n"
+    "                           order: ''}\n"
+    "    sampler: {name: DistributedBatchSampler, batch_size: 6, drop_last: False, shuffle: True}\n"
+    "    loader: {num_workers: 0}\n";
+
+/* ---- Pictures ---- */
+
+static void write_picture(const char *path, int label, int number)
+{
+    fv_picture picture = { 0 };
+    uint8_t *bytes;
+    size_t size;
+    assert_ok(fv_picture_reserve(&picture, 80 + number, 72, &testing_err));
+    for (int i = 0; i < picture.width * picture.height; i++)
+        for (int c = 0; c < 3; c++)
+            picture.data[3 * i + c] = (uint8_t)((c == label ? 160 : 60) + (i * (number + 3)) % 50);
+    const fv_jpeg_options options = { .quality = 90 };
+    assert_ok(fv_encode_jpeg(&picture, &options, &bytes, &size, &testing_err));
+    assert_ok(fv_file_write(path, bytes, size, &testing_err));
+    fv_free(bytes);
+    fv_picture_deinit(&picture);
+}
+
+static const char *list_path(void)
+{
+    static char path[256];
+    if (path[0]) return path;
+    char list[PICTURES * 32] = "", name[300];
+    for (int i = 0; i < PICTURES; i++) {
+        snprintf(name, sizeof(name), "%s/p%02d.jpg", testing_folder(), i);
+        write_picture(name, i % CLASSES, i);
+        snprintf(list + strlen(list), sizeof(list) - strlen(list), "p%02d.jpg %d\n", i,
+                 i % CLASSES);
+    }
+    snprintf(path, sizeof(path), "%s/list.txt", testing_folder());
+    assert_ok(fv_file_write(path, list, strlen(list), &testing_err));
+    return path;
+}
+
+/* ---- A run ---- */
+
+typedef struct experiment {
+    /* what to do */
+    const char *folder;       /* of the output, below the test's */
+    const char *overrides[8]; /* as with -o */
+    int threads;              /* 0: 1 */
+    double scores[4];         /* Top-1 that the evaluations find; unless `unevaluated` */
+    bool unevaluated;
+    int64_t stop_step;       /* ask to stop after this step */
+    int64_t stop_evaluation; /* ... while this evaluation is going on, from 1 */
+    int64_t copy_step;       /* copy latest.h5 to copy.h5 after this step */
+    int64_t shrink_step;     /* files may not grow from this step ... */
+    int64_t widen_step;      /* ... up to this */
+    /* what came out */
+    fv_status status;
+    uint32_t checksum;
+    fv_progress progress;
+    int evaluations, bests, saves;
+    /* inside */
+    volatile sig_atomic_t stop;
+    char path[300];
+} experiment;
+
+static char told[8192];
+
+static void keep_told(void *ctx, fv_log_level level, const char *line)
+{
+    (void)ctx, (void)level;
+    const size_t used = strlen(told);
+    snprintf(told + used, sizeof(told) - used, "%s\n", line);
+}
+
+static const char *inside(const experiment *e, const char *name)
+{
+    static char path[400];
+    snprintf(path, sizeof(path), "%s/%s", e->path, name);
+    return path;
+}
+
+static void copy_latest(const experiment *e)
+{
+    char *data;
+    size_t bytes;
+    assert_ok(fv_file_read(inside(e, "latest.h5"), 1 << 28, &data, &bytes, &testing_err));
+    assert_ok(fv_file_write(inside(e, "copy.h5"), data, bytes, &testing_err));
+    fv_free(data);
+}
+
+static void limit_files(bool small)
+{
+    static struct rlimit whole;
+    if (small) {
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &whole), 0);
+        signal(SIGXFSZ, SIG_IGN);
+        const struct rlimit limit = { .rlim_cur = 65536, .rlim_max = whole.rlim_max };
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    } else {
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &whole), 0);
+    }
+}
+
+static void take_event(void *ctx, const fv_train_event *event)
+{
+    experiment *e = ctx;
+    e->bests += event->kind == FV_TRAIN_EVALUATED && event->best;
+    e->saves += event->kind == FV_TRAIN_SAVED;
+    if (event->kind != FV_TRAIN_STEP) return;
+    assert_true(isfinite(event->loss) && event->top1 >= 0.0 && event->top1 <= 1.0);
+    if (event->step == e->stop_step) e->stop = SIGINT;
+    if (event->step == e->copy_step) copy_latest(e);
+    if (event->step == e->shrink_step) limit_files(true);
+    if (event->step == e->widen_step) limit_files(false);
+}
+
+/* Runs the network too, as an evaluation does: that must not disturb training. */
+static fv_status evaluate(void *ctx, fv_program *program, fv_train_score *out, fv_error *err)
+{
+    static float images[3 * 64 * 64 * 3];
+    experiment *e = ctx;
+    fv_plan *plan;
+    const fv_bindings *bindings;
+    FV_TRY(fv_program_plan(program, FV_EVAL, (fv_shape){ 3, 64, 64, 3 }, &plan, &bindings, err));
+    testing_fill("evaluation", images, FV_ARRAY_LEN(images));
+    fv_plan_feed(plan, bindings->images, images);
+    fv_plan_forward(plan);
+    *out = (fv_train_score){ .top1 = e->scores[e->evaluations++], .images = 3, .seconds = 0.5 };
+    if (e->evaluations != e->stop_evaluation) return FV_OK;
+    e->stop = SIGTERM;
+    return fv_fail(err, FV_ERR_INTERRUPTED, "evaluation: interrupted");
+}
+
+static fv_config *make_config(experiment *e)
+{
+    fv_config *config;
+    char text[400];
+    assert_ok(fv_config_parse(&config, "c.yaml", CONFIG, &testing_err));
+    snprintf(e->path, sizeof(e->path), "%s/%s", testing_folder(), e->folder);
+    snprintf(text, sizeof(text), "Global.output_dir=%s", e->path);
+    assert_ok(fv_config_set(config, text, &testing_err));
+    snprintf(text, sizeof(text), "DataLoader.Train.dataset.cls_label_path=%s", list_path());
+    assert_ok(fv_config_set(config, text, &testing_err));
+    snprintf(text, sizeof(text), "DataLoader.Train.dataset.image_root=%s", testing_folder());
+    assert_ok(fv_config_set(config, text, &testing_err));
+    for (int i = 0; e->overrides[i]; i++)
+        assert_ok(fv_config_set(config, e->overrides[i], &testing_err));
+    return config;
+}
+
+static fv_status train(experiment *e, fv_settings *settings, fv_source *source, fv_journal *journal)
+{
+    fv_kernels kernels;
+    fv_trainer *trainer = NULL;
+    fv_kernels_init(&kernels, fv_cpu_detect());
+    const fv_trainer_options options = { .settings = settings,
+                                         .kernels = &kernels,
+                                         .source = source,
+                                         .classes = CLASSES,
+                                         .class_names = "red\ngreen\nblue",
+                                         .journal = journal,
+                                         .evaluate = e->unevaluated ? NULL : evaluate,
+                                         .event = take_event,
+                                         .ctx = e,
+                                         .stop = &e->stop };
+    FV_TRY(fv_trainer_create(&trainer, &options, &testing_err));
+    const fv_status status = fv_trainer_run(trainer, &testing_err);
+    e->checksum = fv_params_checksum(fv_trainer_params(trainer));
+    e->progress = *fv_trainer_progress(trainer);
+    fv_trainer_destroy(trainer);
+    return status;
+}
+
+/* The message, if any, is in testing_err. */
+static fv_status run(experiment *e)
+{
+    fv_settings settings;
+    fv_source source = { 0 };
+    fv_journal *journal = NULL;
+    fv_config *config = make_config(e);
+    told[0] = '\0';
+    fv_log_sink(keep_told, NULL);
+    fv_threads_set(e->threads ? e->threads : 1);
+    assert_ok(fv_settings_read(&settings, config, &testing_err));
+    const fv_source_options options = { .where = "DataLoader.Train",
+                                        .classes = settings.class_num,
+                                        .seed = (uint64_t)settings.global.seed,
+                                        .training = true,
+                                        .threads = fv_threads_count() };
+    assert_ok(fv_source_open(&source, settings.train, &options, &testing_err));
+    assert_ok(fv_journal_open(&journal, e->path, &testing_err));
+    e->status = train(e, &settings, &source, journal);
+    fv_journal_close(journal);
+    fv_source_close(&source);
+    fv_config_destroy(config);
+    fv_log_sink(NULL, NULL);
+    return e->status;
+}
+
+/* The uninterrupted run with one thread and no workers. */
+static const experiment *plain(void)
+{
+    static experiment e = { .folder = "plain", .scores = { 0.5, 0.25 } };
+    if (e.progress.step == 0) assert_ok(run(&e));
+    return &e;
+}
+
+enum { CSV_BYTES = 1 << 16 };
+
+static void read_csv(const experiment *e, char csv[CSV_BYTES])
+{
+    FILE *file = fopen(inside(e, "metrics.csv"), "rb");
+    assert_non_null(file);
+    csv[fread(csv, 1, CSV_BYTES - 1, file)] = '\0';
+    fclose(file);
+}
+
+/* Rows of metrics.csv without the columns that measure time. */
+static void assert_same_rows(const experiment *a, const experiment *b)
+{
+    static char x[CSV_BYTES], y[CSV_BYTES];
+    read_csv(a, x);
+    read_csv(b, y);
+    char *p = x, *q = y;
+    for (int row = 0; *p || *q; row++) {
+        char *commas[2] = { p, q };
+        for (int k = 0; k < 2; k++)
+            for (int i = 0; i < 7; i++) {
+                commas[k] = strchr(commas[k], ',');
+                if (!commas[k]) fail_msg("row %d of %s is short", row, k ? b->folder : a->folder);
+                commas[k]++;
+            }
+        if (commas[0] - p != commas[1] - q || memcmp(p, q, (size_t)(commas[0] - p)) != 0)
+            fail_msg("row %d: %.*s, %.*s", row, (int)(commas[0] - p), p, (int)(commas[1] - q), q);
+        p = strchr(p, '\n') + 1;
+        q = strchr(q, '\n') + 1;
+    }
+}
+
+/* ---- Tests ---- */
+
+static void test_a_run(void **unused)
+{
+    (void)unused;
+    const experiment *e = plain();
+    assert_int_equal(e->progress.epoch, 2);
+    assert_int_equal(e->progress.step, 2 * BATCHES);
+    assert_int_equal(e->evaluations, 2);
+    assert_int_equal(e->bests, 1);
+    assert_true(e->progress.best_top1 == 0.5);
+    assert_int_equal(e->progress.best_epoch, 1);
+    assert_int_equal(e->saves, 3); /* the best one, and the latest twice */
+    assert_true(fv_file_exists(inside(e, "latest.h5")));
+    assert_true(fv_file_exists(inside(e, "best_model.h5")));
+    static char csv[CSV_BYTES];
+    read_csv(e, csv);
+    int rows = 0;
+    for (const char *p = csv; *p; p++) rows += *p == '\n';
+    assert_int_equal(rows, 1 + 4 + 2); /* header, steps 2 and 4 of each epoch, evaluations */
+}
+
+static void test_it_learns(void **unused)
+{
+    (void)unused;
+    experiment e = { .folder = "learns",
+                     .unevaluated = true,
+                     .overrides = { "Global.epochs=12", "Optimizer.lr.learning_rate=0.05" } };
+    assert_ok(run(&e));
+    static char csv[CSV_BYTES];
+    read_csv(&e, csv);
+    const char *last = strstr(csv, "train,12,48,");
+    double loss = 0.0, top1 = 0.0;
+    assert_non_null(last);
+    assert_int_equal(sscanf(last, "train,12,48,%lf,%lf", &loss, &top1), 2);
+    assert_true(top1 > 0.8); /* chance is 0.33 */
+    assert_false(fv_file_exists(inside(&e, "best_model.h5")));
+}
+
+static void test_threads_and_workers_do_not_matter(void **unused)
+{
+    (void)unused;
+    experiment two = { .folder = "two", .scores = { 0.5, 0.25 }, .threads = 2 };
+    assert_ok(run(&two));
+    assert_int_equal(two.checksum, plain()->checksum);
+    assert_same_rows(&two, plain());
+    experiment workers = { .folder = "workers",
+                           .scores = { 0.5, 0.25 },
+                           .threads = 2,
+                           .overrides = { "DataLoader.Train.loader.num_workers=3" } };
+    assert_ok(run(&workers));
+    assert_int_equal(workers.checksum, plain()->checksum);
+    experiment seed = { .folder = "seed",
+                        .scores = { 0.5, 0.25 },
+                        .overrides = { "Global.seed=8" } };
+    assert_ok(run(&seed));
+    assert_int_not_equal(seed.checksum, plain()->checksum);
+}
+
+/* The checkpoint of a moment in the middle of an epoch, taken without stopping: as after a kill. */
+static void test_killed_in_mid_epoch(void **unused)
+{
+    (void)unused;
+    for (int step = 2; step <= 8; step += 3) { /* files of steps 1, 4 and 7 */
+        char save_steps[40], from[500];
+        experiment killed = { .folder = "killed", .scores = { 0.5, 0.25 }, .copy_step = step };
+        snprintf(save_steps, sizeof(save_steps), "Global.save_steps=%d", step == 2 ? 1 : 3);
+        killed.overrides[0] = save_steps;
+        if (step == 5) killed.overrides[0] = NULL;
+        assert_ok(run(&killed));
+        assert_int_equal(killed.checksum, plain()->checksum);
+
+        snprintf(from, sizeof(from), "Global.checkpoints=%s", inside(&killed, "copy"));
+        experiment resumed = { .folder = "killed", .threads = 2, .overrides = { from } };
+        resumed.scores[0] = step == 2 ? 0.5 : 0.25;
+        resumed.scores[1] = 0.25;
+        assert_ok(run(&resumed));
+        assert_int_equal(resumed.checksum, plain()->checksum);
+        assert_int_equal(resumed.progress.best_epoch, 1);
+        assert_true(resumed.progress.best_top1 == 0.5);
+        assert_same_rows(&resumed, plain());
+    }
+}
+
+static void test_interrupted(void **unused)
+{
+    (void)unused;
+    static const int steps[] = { 1, BATCHES, BATCHES + 1, 2 * BATCHES };
+    for (size_t i = 0; i < FV_ARRAY_LEN(steps); i++) {
+        const int step = steps[i];
+        char message[500], from[500];
+        experiment first = { .folder = "interrupted", .scores = { 0.5, 0.25 }, .stop_step = step };
+        assert_int_equal(run(&first), FV_ERR_INTERRUPTED);
+        snprintf(message, sizeof(message), "interrupted after step %d: saved as %s/latest.h5", step,
+                 first.path);
+        assert_string_equal(testing_err.message, message);
+
+        snprintf(from, sizeof(from), "Global.checkpoints=%s/latest", first.path);
+        experiment second = { .folder = "interrupted", .overrides = { from } };
+        memcpy(second.scores, step > BATCHES ? (double[]){ 0.25 } : (double[]){ 0.5 },
+               sizeof(double));
+        if (step <= BATCHES) second.scores[1] = 0.25;
+        assert_ok(run(&second));
+        assert_int_equal(second.checksum, plain()->checksum);
+        assert_int_equal(second.evaluations, step > BATCHES ? 1 : 2);
+        assert_true(second.progress.best_top1 == 0.5);
+        assert_same_rows(&second, plain());
+    }
+}
+
+static void test_interrupted_while_evaluating(void **unused)
+{
+    (void)unused;
+    char from[500];
+    experiment first = { .folder = "evaluating", .scores = { 0.5, 0.25 }, .stop_evaluation = 1 };
+    assert_int_equal(run(&first), FV_ERR_INTERRUPTED);
+    assert_int_equal(first.progress.batch, BATCHES);
+    snprintf(from, sizeof(from), "Global.checkpoints=%s/latest", first.path);
+    experiment second = { .folder = "evaluating", .scores = { 0.5, 0.25 }, .overrides = { from } };
+    assert_ok(run(&second));
+    assert_int_equal(second.checksum, plain()->checksum);
+    assert_same_rows(&second, plain());
+}
+
+static void test_all_done(void **unused)
+{
+    (void)unused;
+    char from[500];
+    snprintf(from, sizeof(from), "Global.checkpoints=%s/latest.h5", plain()->path);
+    experiment again = { .folder = "again", .overrides = { from } };
+    assert_ok(run(&again));
+    assert_int_equal(again.checksum, plain()->checksum);
+    assert_non_null(strstr(told, "all 2 epochs are already trained: a larger Global.epochs would "
+                                 "go on\n"));
+}
+
+static void assert_resume_refused(const char *override, const char *format)
+{
+    char from[500], message[1200];
+    experiment first = { .folder = "half", .unevaluated = true, .stop_step = 2 };
+    assert_int_equal(run(&first), FV_ERR_INTERRUPTED);
+    snprintf(from, sizeof(from), "Global.checkpoints=%s/latest", first.path);
+    experiment second = { .folder = "half2", .unevaluated = true, .overrides = { from, override } };
+    assert_int_equal(run(&second), FV_ERR_CONFIG);
+    snprintf(message, sizeof(message), "Global.checkpoints: %s/latest.h5: %s", first.path, format);
+    assert_string_equal(testing_err.message, message);
+}
+
+static void test_resuming_something_else(void **unused)
+{
+    (void)unused;
+    assert_resume_refused("Arch.name=MobileNetV2_x0_5",
+                          "a checkpoint of MobileNetV2_x0_25, but Arch.name is MobileNetV2_x0_5");
+    assert_resume_refused("Global.seed=8", "it stopped in the middle of an epoch, where "
+                                           "Global.seed must stay 7, not 8");
+    assert_resume_refused("DataLoader.Train.sampler.batch_size=11",
+                          "it stopped in the middle of an epoch, where batch_size must stay 6, "
+                          "not 11");
+}
+
+/* At the end of an epoch a change is told, value by value, and the schedule goes by epochs. */
+static void test_resuming_with_changes(void **unused)
+{
+    (void)unused;
+    char from[500];
+    snprintf(from, sizeof(from), "Global.checkpoints=%s/latest", plain()->path);
+    experiment e = { .folder = "changed",
+                     .unevaluated = true,
+                     .overrides = { from, "Global.epochs=3",
+                                    "DataLoader.Train.sampler.batch_size=11" } };
+    assert_ok(run(&e));
+    assert_int_equal(e.progress.step, 3 * 2);
+    assert_non_null(strstr(told, "batch_size is now 11, was 6\n"));
+    assert_non_null(strstr(told, "Global.epochs: \"3\", was \"2\" in the checkpoint\n"));
+    assert_null(strstr(told, "learning_rate"));
+}
+
+static void test_loss_that_is_not_finite(void **unused)
+{
+    (void)unused;
+    char before[400], after[500];
+    struct stat file;
+    experiment e = { .folder = "nan",
+                     .scores = { 0.5, 0.5 },
+                     .overrides = { "Optimizer.lr={name: Piecewise, decay_epochs: [1], values: "
+                                    "[0.01, 900.0]}",
+                                    "Global.epochs=40", "Global.eval_during_train=False" } };
+    assert_int_equal(run(&e), FV_ERR_NUMERIC);
+    assert_int_equal(strncmp(testing_err.message, "epoch ", 6), 0);
+    assert_non_null(strstr(testing_err.message, "the loss is "));
+    assert_non_null(strstr(testing_err.message, "first not finite in conv"));
+    assert_non_null(strstr(testing_err.message, "; pictures: p"));
+    assert_non_null(strstr(testing_err.message, ".jpg, ..."));
+    assert_non_null(strstr(told, "in the batch whose loss is not finite: p"));
+    /* the file is that of an earlier, finite moment */
+    snprintf(before, sizeof(before), "%s", inside(&e, "latest.h5"));
+    assert_int_equal(stat(before, &file), 0);
+    snprintf(after, sizeof(after), "Global.checkpoints=%s", before);
+    experiment resumed = { .folder = "nan2",
+                           .unevaluated = true,
+                           .overrides = { after, "Optimizer.lr={name: ConstLR, learning_rate: "
+                                                 "0.0}" } };
+    assert_ok(run(&resumed));
+}
+
+/* Checkpoints fail in the first epoch and work in the second: told, and made good. */
+static void test_disk_full_for_a_while(void **unused)
+{
+    (void)unused;
+    experiment e = { .folder = "full", .unevaluated = true, .shrink_step = 4, .widen_step = 5 };
+    assert_ok(run(&e));
+    assert_int_equal(e.checksum, plain()->checksum);
+    assert_non_null(strstr(told, "CHECKPOINT NOT WRITTEN, training goes on: "));
+    assert_int_equal(e.saves, 1);
+}
+
+/* The best one is lost: training goes on, the old best stays, and the end is a failure. */
+static void test_disk_full_for_the_best(void **unused)
+{
+    (void)unused;
+    char message[500];
+    experiment e = { .folder = "lost",
+                     .scores = { 0.25, 0.5, 0.2 },
+                     .shrink_step = 8,
+                     .widen_step = 9,
+                     .overrides = { "Global.epochs=3" } };
+    assert_int_equal(run(&e), FV_ERR_IO);
+    snprintf(message, sizeof(message),
+             "%s: a checkpoint could not be written on the way, see the warnings", e.path);
+    assert_string_equal(testing_err.message, message);
+    assert_true(e.progress.best_top1 == 0.25);
+    assert_int_equal(e.progress.epoch, 3);
+    assert_true(fv_file_exists(inside(&e, "best_model.h5")));
+}
+
+static void test_disk_full_at_the_end(void **unused)
+{
+    (void)unused;
+    char message[500];
+    experiment e = { .folder = "end", .unevaluated = true, .shrink_step = 8 };
+    const fv_status status = run(&e);
+    limit_files(false);
+    assert_int_equal(status, FV_ERR_IO);
+    snprintf(message, sizeof(message),
+             "%s/latest.h5: could not be written at the end; it holds an older state", e.path);
+    assert_string_equal(testing_err.message, message);
+}
+
+static void test_keeping_epochs(void **unused)
+{
+    (void)unused;
+    experiment e = { .folder = "keep",
+                     .unevaluated = true,
+                     .overrides = { "Global.keep_checkpoints=2", "Global.epochs=3" } };
+    assert_ok(run(&e));
+    assert_false(fv_file_exists(inside(&e, "epoch_1.h5")));
+    assert_true(fv_file_exists(inside(&e, "epoch_2.h5")));
+    assert_true(fv_file_exists(inside(&e, "epoch_3.h5")));
+}
+
+static void test_pretrained(void **unused)
+{
+    (void)unused;
+    char from[500];
+    snprintf(from, sizeof(from), "Global.pretrained_model=%s/latest", plain()->path);
+    experiment same = { .folder = "same",
+                        .unevaluated = true,
+                        .overrides = { from, "Optimizer.lr={name: ConstLR, learning_rate: 0.0}",
+                                       "Global.freeze=['*']", "Global.freeze_statistics=True" } };
+    assert_ok(run(&same));
+    assert_int_equal(same.checksum, plain()->checksum); /* nothing was allowed to move */
+
+    experiment moved = { .folder = "moved",
+                         .unevaluated = true,
+                         .overrides = { from, "Global.freeze=['*']" } };
+    assert_ok(run(&moved));
+    assert_int_not_equal(moved.checksum, plain()->checksum); /* but here, the statistics */
+
+    experiment wrong = { .folder = "wrong",
+                         .unevaluated = true,
+                         .overrides = { "Global.freeze=['nothing.*']" } };
+    assert_int_equal(run(&wrong), FV_ERR_CONFIG);
+    assert_non_null(strstr(testing_err.message,
+                           "Global.freeze.0: no parameter matches \"nothing.*\": \"fovea info "
+                           "MobileNetV2_x0_25\" lists them"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_run),
+        cmocka_unit_test(test_it_learns),
+        cmocka_unit_test(test_threads_and_workers_do_not_matter),
+        cmocka_unit_test(test_killed_in_mid_epoch),
+        cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_interrupted_while_evaluating),
+        cmocka_unit_test(test_all_done),
+        cmocka_unit_test(test_resuming_something_else),
+        cmocka_unit_test(test_resuming_with_changes),
+        cmocka_unit_test(test_loss_that_is_not_finite),
+        cmocka_unit_test(test_disk_full_for_a_while),
+        cmocka_unit_test(test_disk_full_for_the_best),
+        cmocka_unit_test(test_disk_full_at_the_end),
+        cmocka_unit_test(test_keeping_epochs),
+        cmocka_unit_test(test_pretrained),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
