@@ -26,10 +26,12 @@ fv_status fv_stored_open(fv_stored *out, const char *path, fv_error *err)
     fv_stored s = { .file = NULL };
     FV_TRY(find_file(s.path, sizeof(s.path), path, err));
     FV_TRY(fv_tensors_open(&s.file, s.path, err));
-    s.arch = fv_tensors_meta(s.file, "arch");
-    s.preprocess = fv_tensors_meta(s.file, "preprocess");
-    s.class_names = fv_tensors_meta(s.file, "classes");
     s.config = fv_tensors_meta(s.file, "config");
+    if (s.config) { /* others use the same words for other things */
+        s.arch = fv_tensors_meta(s.file, "arch");
+        s.preprocess = fv_tensors_meta(s.file, "preprocess");
+        s.class_names = fv_tensors_meta(s.file, "classes");
+    }
     *out = s;
     return FV_OK;
 }

@@ -2,7 +2,8 @@
 /* eval/stored.h - what a file of weights says about itself, besides its tensors.
  *
  * Checkpoints of ours hold the name of the model, how pictures were prepared, the names of the
- * classes and the whole configuration; files of others hold tensors only.
+ * classes and the whole configuration. Files without that configuration are of others, and only
+ * their tensors count.
  */
 #ifndef FV_EVAL_STORED_H
 #define FV_EVAL_STORED_H
