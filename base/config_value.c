@@ -76,9 +76,9 @@ static bool take_special(const char **at, double *value)
 {
     const char *p = *at + (**at == '.');
     if (strncasecmp(p, "inf", 3) == 0)
-        *value = INFINITY;
+        *value = (double)INFINITY;
     else if (strncasecmp(p, "nan", 3) == 0)
-        *value = NAN;
+        *value = (double)NAN;
     else
         return false;
     *at = p + 3;
