@@ -4,12 +4,13 @@
 #define FV_KERNELS_X86_CONV_BLOCK_H
 
 #include "base/compiler.h"
-#include "kernels/x86/conv_panel.h"
+#include "kernels/x86/conv_group.h"
 #include "kernels/x86/conv_rows.h"
 
 enum {
     BLOCK_MIN_PIXELS = 128,
     BLOCK_MAX_PIXELS = 1024,
+    BLOCK_NARROW_PIXELS = 256, /* with narrow groups */
     BLOCK_MAX_ROWS = 128,
     BLOCK_SOURCE_BYTES = 512 * 1024, /* if there is but one tap to reuse them */
 };
@@ -24,6 +25,7 @@ static inline int block_pixels(const fv_conv *c)
 {
     const fv_window *w = &c->window;
     if (rows_worthwhile(c)) return fv_min(w->out_w, BLOCK_MAX_PIXELS);
+    if (group_size(c)) return fv_min(BLOCK_NARROW_PIXELS, BLOCK_MAX_ROWS * w->out_w);
     int pixels = BLOCK_MAX_PIXELS;
     if (w->kernel_h * w->kernel_w == 1)
         pixels = fv_min(pixels, BLOCK_SOURCE_BYTES / (int)sizeof(float) / c->in_c);

@@ -39,13 +39,11 @@ typedef struct tile_job {
     float low, high; /* results are clamped to this range */
 } tile_job;
 
-/* sums += the products of one tap. */
-FV_ALWAYS_INLINE void tile_add_tap(const tile_job *j, const tile *t, const tile_tap *tap,
-                                   fv_vec sums[TILE_PIXELS][TILE_VECTORS], const int pixels,
-                                   const int vectors)
+/* What each pixel sees through a tap. */
+FV_ALWAYS_INLINE void tile_look(const tile_job *j, const tile *t, const tile_tap *tap,
+                                const float *seen[TILE_PIXELS], const int pixels)
 {
     const unsigned all = (1u << pixels) - 1u;
-    const float *seen[TILE_PIXELS];
     if ((tap->inside & all) == all) {
         FV_UNROLL
         for (int p = 0; p < pixels; p++) seen[p] = j->source + (t->base[p] + tap->offset);
@@ -54,6 +52,15 @@ FV_ALWAYS_INLINE void tile_add_tap(const tile_job *j, const tile *t, const tile_
         for (int p = 0; p < pixels; p++)
             seen[p] = tap->inside >> p & 1 ? j->source + (t->base[p] + tap->offset) : j->zeros;
     }
+}
+
+/* sums += the products of one tap. */
+FV_ALWAYS_INLINE void tile_add_tap(const tile_job *j, const tile *t, const tile_tap *tap,
+                                   fv_vec sums[TILE_PIXELS][TILE_VECTORS], const int pixels,
+                                   const int vectors)
+{
+    const float *seen[TILE_PIXELS];
+    tile_look(j, t, tap, seen, pixels);
     const float *w = j->panel + (ptrdiff_t)tap->tap * j->channels * (vectors * FV_LANES);
     for (ptrdiff_t i = 0; i < j->channels; i++, w += vectors * FV_LANES) {
         fv_vec weight[TILE_VECTORS];

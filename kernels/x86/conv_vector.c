@@ -8,6 +8,7 @@
 #include "kernels/variants.h"
 #include "kernels/x86/conv_block.h"
 #include "kernels/x86/conv_grid.h"
+#include "kernels/x86/conv_group_tile.h"
 #include "kernels/x86/conv_rows.h"
 
 #include <math.h>
@@ -16,7 +17,7 @@
 enum {
     SWEEP_MAX_TILES = 32, /* of a block */
     SWEEP_MIN_TILES = 4,
-    SWEEP_SOURCE_BYTES = 192 * 1024, /* of a block: a part of the second-level cache */
+    SWEEP_SOURCE_BYTES = 384 * 1024, /* of a block: a part of the second-level cache */
 };
 
 typedef struct sweep {
@@ -24,6 +25,7 @@ typedef struct sweep {
     ptrdiff_t source_stride;
     const float *packed;
     panel_shape panels;
+    int group_size; /* of narrow groups, else 0; see conv_group.h */
     int channel0, channel1;
     tile_job job; /* target and epilogue, from channel 0 */
     float *zeros; /* and all else in scratch */
@@ -52,7 +54,7 @@ static size_t lay_out_scratch(sweep *s, const fv_conv *c, void *scratch)
     if (rows_worthwhile(c))
         rows = (size_t)w->kernel_h * (size_t)c->in_c *
                (size_t)rows_width(w, fv_min(w->out_w, SWEEP_MAX_TILES * TILE_PIXELS));
-    s->zeros = cut(scratch, &used, channels * sizeof(float));
+    s->zeros = cut(scratch, &used, (channels + FV_LANES) * sizeof(float));
     s->tiles = cut(scratch, &used, SWEEP_MAX_TILES * sizeof(tile));
     s->taps = cut(scratch, &used, SWEEP_MAX_TILES * taps * sizeof(tile_tap));
     s->all = cut(scratch, &used, taps * sizeof(tile_tap));
@@ -105,6 +107,30 @@ static void pack(const panel_shape *s, const weight_strides *stride, const float
     }
 }
 
+/* Targets [first, last) of narrow groups. Weight (target, r) is at target * stride->target +
+ * source * stride->source, where group stands before both. */
+static void pack_narrow(const fv_conv *c, const weight_strides *stride, const float *w,
+                        const float *scale, float *packed, int first, int last)
+{
+    const int size = group_size(c), taps = c->window.kernel_h * c->window.kernel_w;
+    const int end = last == c->in_c ? panel_round(last) : last; /* lanes after the last are zero */
+    for (int t = first; t < end; t++) {
+        float *lane = packed + group_panel_at(c, t / FV_LANES * FV_LANES) + t % FV_LANES;
+        const float *group = w + (size_t)(t / size) * stride->group;
+        for (int tap = 0; tap < taps; tap++)
+            for (int r = 0; r < size; r++) {
+                const int target = t % size, source = target ^ r;
+                float value = 0.0f;
+                if (t < last) {
+                    value = group[(size_t)target * stride->target +
+                                  (size_t)source * stride->source + (size_t)tap];
+                    if (scale) value *= scale[t];
+                }
+                lane[(ptrdiff_t)(tap * size + r) * FV_LANES] = value;
+            }
+    }
+}
+
 static void pack_forward(const fv_conv *c, const float *w, const float *scale, float *packed,
                          int out0, int out1)
 {
@@ -113,7 +139,10 @@ static void pack_forward(const fv_conv *c, const float *w, const float *scale, f
     const weight_strides stride = { .group = (size_t)s.targets * row,
                                     .source = taps,
                                     .target = row };
-    pack(&s, &stride, w, scale, packed, out0, out1);
+    if (group_size(c))
+        pack_narrow(c, &stride, w, scale, packed, out0, out1);
+    else
+        pack(&s, &stride, w, scale, packed, out0, out1);
 }
 
 static void pack_backward(const fv_conv *c, const float *w, float *packed, int in0, int in1)
@@ -123,44 +152,68 @@ static void pack_backward(const fv_conv *c, const float *w, float *packed, int i
     const weight_strides stride = { .group = (size_t)s.sources * row,
                                     .source = row,
                                     .target = taps };
-    pack(&s, &stride, w, NULL, packed, in0, in1);
+    if (group_size(c))
+        pack_narrow(c, &stride, w, NULL, packed, in0, in1);
+    else
+        pack(&s, &stride, w, NULL, packed, in0, in1);
 }
 
 static size_t packed_forward_floats(const fv_conv *c)
 {
     const panel_shape s = panel_forward(c);
-    return panel_floats(&s);
+    return group_size(c) ? group_packed_floats(c) : panel_floats(&s);
 }
 
 static size_t packed_backward_floats(const fv_conv *c)
 {
     const panel_shape s = panel_backward(c);
-    return panel_floats(&s);
+    return group_size(c) ? group_packed_floats(c) : panel_floats(&s);
 }
 
 /* ---- Sweeps ------------------------------------------------------------------------ */
+
+/* One panel with every tile of a block. */
+static void run_panel(const sweep *s, const tile_job *panel, tile_fn *const *functions, int channel,
+                      int tiles)
+{
+    tile_job job = *panel;
+    job.target += channel;
+    if (job.bias) job.bias += channel;
+    if (job.residual) job.residual += channel;
+    for (int i = 0; i < tiles; i++) functions[s->tiles[i].pixels - 1](&job, &s->tiles[i]);
+}
 
 /* Every panel with every tile of a block; `channels` per tap. */
 static void run_block(const sweep *s, const float *source, int channels, int tiles)
 {
     const panel_shape *panels = &s->panels;
+    tile_job job = s->job;
+    job.zeros = s->zeros;
+    job.channels = channels;
     for (int g = s->channel0 / panels->targets; g * panels->targets < s->channel1; g++) {
         const int start = g * panels->targets;
         const int first = fv_max(s->channel0 - start, 0);
         const int last = fv_min(s->channel1 - start, panels->targets);
+        job.source = source + (ptrdiff_t)g * panels->sources;
         for (int t = first; t < last; t += BLOCK_LANES) {
-            tile_job job = s->job;
-            job.source = source + (ptrdiff_t)g * panels->sources;
-            job.zeros = s->zeros;
             job.panel = s->packed + panel_at(panels, g, t);
-            job.channels = channels;
             job.lanes = fv_min(last - t, BLOCK_LANES);
-            job.target += start + t;
-            if (job.bias) job.bias += start + t;
-            if (job.residual) job.residual += start + t;
-            tile_fn *const *functions = tile_functions[job.lanes > FV_LANES];
-            for (int i = 0; i < tiles; i++) functions[s->tiles[i].pixels - 1](&job, &s->tiles[i]);
+            run_panel(s, &job, tile_functions[job.lanes > FV_LANES], start + t, tiles);
         }
+    }
+}
+
+/* The same for narrow groups. */
+static void run_narrow(const sweep *s, int tiles)
+{
+    tile_fn *const *functions = group_tile_functions(s->group_size);
+    tile_job job = s->job;
+    job.zeros = s->zeros;
+    for (int t = s->channel0; t < s->channel1; t += FV_LANES) {
+        job.source = s->source + t;
+        job.panel = s->packed + (ptrdiff_t)t * s->panels.taps * s->group_size;
+        job.lanes = fv_min(s->channel1 - t, FV_LANES);
+        run_panel(s, &job, functions, t, tiles);
     }
 }
 
@@ -176,7 +229,8 @@ static int tiles_for(int pixels) { return (pixels + TILE_PIXELS - 1) / TILE_PIXE
 static void run_grid(const sweep *s, const grid *g, int first, int last)
 {
     if (first >= last) return;
-    const int wanted = SWEEP_SOURCE_BYTES / ((int)sizeof(float) * TILE_PIXELS * s->panels.sources);
+    const int channels = s->panels.sources * (s->group_size ? s->panels.groups : 1);
+    const int wanted = SWEEP_SOURCE_BYTES / ((int)sizeof(float) * TILE_PIXELS * channels);
     const int most = TILE_PIXELS * fv_max(fv_min(wanted, SWEEP_MAX_TILES), SWEEP_MIN_TILES);
     const size_t taps = (size_t)g->y.taps * (size_t)g->x.taps;
     grid_place at = grid_at(g, first);
@@ -185,7 +239,10 @@ static void run_grid(const sweep *s, const grid *g, int first, int last)
         for (int i = 0; i < tiles; i++)
             grid_tile(g, &at, tile_share(pixels, tiles, i), &s->tiles[i],
                       s->taps + (size_t)i * taps);
-        run_block(s, s->source, s->panels.sources, tiles);
+        if (s->group_size)
+            run_narrow(s, tiles);
+        else
+            run_block(s, s->source, s->panels.sources, tiles);
     }
 }
 
@@ -236,6 +293,7 @@ static void forward(const fv_conv_forward *j)
         .source_stride = j->x_stride,
         .packed = j->packed,
         .panels = panel_forward(c),
+        .group_size = group_size(c),
         .channel0 = j->channel0,
         .channel1 = j->channel1,
         .job = { .target = j->y,
@@ -251,7 +309,7 @@ static void forward(const fv_conv_forward *j)
         forward_rows(&s, c, j->pixel0, j->pixel1);
         return;
     }
-    memset(s.zeros, 0, (size_t)s.panels.sources * sizeof(float));
+    memset(s.zeros, 0, (size_t)(s.panels.sources + FV_LANES) * sizeof(float));
     grid g = {
         .y =
             grid_axis_forward(w->in_h, w->out_h, w->kernel_h, w->stride_h, w->pad_h, w->dilation_h),
@@ -284,6 +342,7 @@ static void backward_data(const fv_conv_backward_data *j)
         .source_stride = j->dy_stride,
         .packed = j->packed,
         .panels = panel_backward(c),
+        .group_size = group_size(c),
         .channel0 = j->channel0,
         .channel1 = j->channel1,
         .job = { .target = j->dx,
@@ -294,7 +353,7 @@ static void backward_data(const fv_conv_backward_data *j)
                  .high = INFINITY },
     };
     lay_out_scratch(&s, c, j->scratch);
-    memset(s.zeros, 0, (size_t)s.panels.sources * sizeof(float));
+    memset(s.zeros, 0, (size_t)(s.panels.sources + FV_LANES) * sizeof(float));
     for (int phase = 0; phase < w->stride_h * w->stride_w; phase++) {
         grid g = {
             .y = grid_axis_backward(w->in_h, w->out_h, w->kernel_h, w->stride_h, w->pad_h,

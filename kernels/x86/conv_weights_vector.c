@@ -7,7 +7,7 @@
  */
 #include "base/compiler.h"
 #include "kernels/variants.h"
-#include "kernels/x86/conv_outer.h"
+#include "kernels/x86/conv_group_outer.h"
 
 #include <string.h>
 
@@ -31,7 +31,7 @@ typedef struct block {
 static size_t partial_floats(const fv_conv *c)
 {
     const panel_shape s = panel_forward(c);
-    return panel_floats(&s);
+    return group_size(c) ? group_packed_floats(c) : panel_floats(&s);
 }
 
 /* ---- Runs ------------------------------------------------------------------------------ */
@@ -138,6 +138,39 @@ static void run_panel(const block *b, int g, int t)
     }
 }
 
+/* All taps with `vectors` vectors of narrow groups, from channel c on. */
+static void run_vectors(const block *b, group_outer_fn *fn, int c)
+{
+    const fv_conv_backward_weights *j = b->job;
+    const int size = b->panels.sources, lanes = fv_min(FV_LANES, b->job->conv->in_c - c);
+    group_job job = {
+        .outer = { .x = j->x + c,
+                   .x_step = b->x_step,
+                   .dy = j->dy + b->first * j->dy_stride + c,
+                   .dy_step = j->dy_stride,
+                   .add = b->add },
+        .panel_step = (ptrdiff_t)FV_LANES * b->taps * size,
+        .last = fv_mask_first(lanes),
+    };
+    float *sums = j->partial + group_panel_at(j->conv, c);
+    for (int tap = 0; tap < b->taps; tap++) {
+        job.outer.run = b->runs + (ptrdiff_t)tap * b->max_runs;
+        job.outer.runs = b->run_count[tap];
+        job.outer.sums = sums + (ptrdiff_t)tap * size * FV_LANES;
+        fn(&job);
+    }
+}
+
+static void run_narrow(const block *b)
+{
+    const group_outer outer = group_outer_of(b->panels.sources);
+    const int end = b->job->out1, many = outer.vectors * FV_LANES;
+    int c = b->job->out0;
+    for (; c + many <= end; c += many) run_vectors(b, outer.many, c);
+    for (; c + FV_LANES <= end; c += FV_LANES) run_vectors(b, outer.one, c);
+    if (c < end) run_vectors(b, outer.part, c);
+}
+
 static void run_block(const block *b)
 {
     const fv_conv_backward_weights *j = b->job;
@@ -177,7 +210,10 @@ static void backward_weights(const fv_conv_backward_weights *j)
             copy_rows(&b);
         else
             list_runs(&b);
-        run_block(&b);
+        if (group_size(c))
+            run_narrow(&b);
+        else
+            run_block(&b);
         b.first += b.count;
     } while (b.first < j->pixel1);
 }
@@ -208,8 +244,30 @@ static void reduce_rows(const fv_conv_reduce *j, const panel_shape *s, int g, in
         for (int r = 0; r < count; r++) to[r] = j->accumulate ? to[r] + sums[r][o] : sums[r][o];
 }
 
+/* One channel of narrow groups. */
+static void reduce_narrow(const fv_conv_reduce *j, int channel)
+{
+    const int taps = j->conv->window.kernel_h * j->conv->window.kernel_w;
+    const int size = group_size(j->conv);
+    const size_t at = group_panel_at(j->conv, channel / FV_LANES * FV_LANES);
+    const float *lane = j->partials + at + channel % FV_LANES;
+    float *dw = j->dw + (ptrdiff_t)channel * size * taps;
+    for (int row = 0; row < taps * size; row++) {
+        const float *from = lane + (ptrdiff_t)row * FV_LANES;
+        float sum = 0.0f;
+        for (int k = 0; k < j->count; k++) sum += from[(size_t)k * j->partial_stride];
+        const int source = channel % size ^ row % size;
+        float *to = dw + source * taps + row / size;
+        *to = j->accumulate ? *to + sum : sum;
+    }
+}
+
 static void reduce(const fv_conv_reduce *j)
 {
+    if (group_size(j->conv)) {
+        for (int o = j->out0; o < j->out1; o++) reduce_narrow(j, o);
+        return;
+    }
     const panel_shape s = panel_forward(j->conv);
     const int length = s.sources * s.taps;
     for (int g = j->out0 / s.targets; g * s.targets < j->out1; g++) {
