@@ -76,8 +76,6 @@ bool fv_config_append(fv_config_node *node);
 fv_config_node *fv_config_find(const fv_config_node *map, const char *key); /* or NULL */
 /* Gives `node` the value of `from`, whose twin it becomes. `depth` is that of `node`. */
 fv_status fv_config_copy(fv_config_node *node, fv_config_node *from, int depth, fv_error *err);
-/* Turns a null into an empty map or list. */
-void fv_config_make(fv_config_node *node, fv_config_type type);
 int fv_config_depth(const fv_config_node *node);
 /* For a NULL of fv_config_new(): says which of the two it is. */
 fv_status fv_config_no_room(const fv_config *config, fv_error *err);

@@ -162,7 +162,7 @@ static fv_status fill_item(builder *b, fv_config_node *list, const yaml_event_t 
 
 static fv_status fill_list(builder *b, fv_config_node *list, int depth)
 {
-    fv_config_make(list, FV_CONFIG_LIST);
+    list->type = FV_CONFIG_LIST;
     for (;;) {
         yaml_event_t event;
         FV_TRY(next(b, &event));
@@ -259,7 +259,7 @@ static fv_status merge(fv_config_node *map, fv_config_node *merged, int depth, f
 static fv_status fill_map(builder *b, fv_config_node *map, int depth)
 {
     fv_config_node *merged = NULL; /* value of "<<" */
-    fv_config_make(map, FV_CONFIG_MAP);
+    map->type = FV_CONFIG_MAP;
     for (;;) {
         yaml_event_t event;
         FV_TRY(next(b, &event));
@@ -351,7 +351,7 @@ static fv_status parse_root(fv_config *config, const char *path, const char *tex
     config->root = config->path ? fv_config_new(config, &place) : NULL;
     if (!config->root) return fv_fail(err, FV_ERR_NOMEM, "%s: out of memory", path);
     FV_TRY(build(config->root, NULL, text, bytes, err));
-    if (config->root->type == FV_CONFIG_NULL) fv_config_make(config->root, FV_CONFIG_MAP);
+    if (config->root->type == FV_CONFIG_NULL) config->root->type = FV_CONFIG_MAP;
     if (config->root->type != FV_CONFIG_MAP)
         return fv_config_fail(config->root, err, "expected a map of settings, got %s",
                               fv_config_describe(config->root).text);

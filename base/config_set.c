@@ -79,7 +79,7 @@ static fv_status make_map(fv_config_node *map, const char *word, const override 
     const fv_config_place at = { .parent = map, .key = word, .overridden = true };
     fv_config_node *made = fv_config_new(map->config, &at);
     if (!made) return no_room(map, o);
-    fv_config_make(made, FV_CONFIG_MAP);
+    made->type = FV_CONFIG_MAP;
     return place(map, word, 0, made, o);
 }
 

@@ -58,8 +58,6 @@ fv_config_node *fv_config_find(const fv_config_node *map, const char *key)
     return NULL;
 }
 
-void fv_config_make(fv_config_node *node, fv_config_type type) { node->type = type; }
-
 int fv_config_depth(const fv_config_node *node)
 {
     int depth = 0;

@@ -26,6 +26,13 @@ static void test_alloc(void **state)
     assert_non_null(empty);
     fv_free(empty);
     assert_null(fv_alloc(SIZE_MAX));
+    const size_t large = ((size_t)17 << 20) + 1; /* where pages are huge */
+    block = fv_alloc(large);
+    assert_non_null(block);
+    assert_int_equal((uintptr_t)block % FV_ALIGNMENT, 0);
+    for (size_t i = 0; i < large; i += 1024) assert_int_equal(block[i], 0);
+    block[large - 1] = 1;
+    fv_free(block);
 }
 
 static void test_alloc_fails_on_demand(void **state)
