@@ -40,6 +40,23 @@ FV_ALWAYS_INLINE void fv_lanes_store(float *p, fv_lanes l, fv_vec a)
         fv_vec_store_mask(p, l.mask, a);
 }
 
+/* Asks for the line of memory that holds p[0], which need not exist. */
+FV_ALWAYS_INLINE void fv_prefetch(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
+
+enum { FV_PREFETCH_AHEAD = 512 }; /* floats: half a page */
+
+/* Keeps the compiler from folding a load into a masked operation: the load would wait for the mask,
+ * and memory twice as long. */
+FV_ALWAYS_INLINE fv_vec fv_vec_loaded(fv_vec a)
+{
+#if defined(FV_ISA_AVX512)
+    __asm__("" : "+v"(a));
+#else
+    __asm__("" : "+x"(a));
+#endif
+    return a;
+}
+
 /* An activation as bounds: act(x) = min(max(x, low), high). */
 typedef struct fv_bounds {
     fv_vec low, high;

@@ -3,7 +3,9 @@
 #include "kernels/variants.h"
 #include "kernels/x86/lanes.h"
 
-enum { BLOCK = 16 }; /* pixels of channel_sums that are summed in registers */
+/* Of channel_sums: so many pixels are summed in registers, unless there are so many channels that
+ * this would leave the order of memory. */
+enum { GROUP = 4, NARROW = 32 };
 
 typedef struct rows {
     int count;
@@ -44,7 +46,7 @@ static void activate(const fv_map *j)
 
 FV_ALWAYS_INLINE fv_vec slope_times(fv_activation act, const float *x, const float *z, fv_lanes l)
 {
-    const fv_vec g = fv_lanes_load(x, l);
+    const fv_vec g = fv_vec_loaded(fv_lanes_load(x, l));
     if (act == FV_LINEAR) return g;
     const fv_vec result = fv_lanes_load(z, l);
     const fv_bounds bounds = fv_bounds_of(act);
@@ -117,24 +119,33 @@ static void add(const fv_map *j)
 
 /* ---- channel_sums ---- */
 
-FV_ALWAYS_INLINE void sums_block(const fv_map *j, int p, int end, int c, fv_lanes l)
+FV_ALWAYS_INLINE void sums_lanes(const fv_map *j, const float *x, int pixels, int c, fv_lanes l)
 {
-    const bool accumulate = j->accumulate || p > 0;
     fv_vec sum = fv_vec_zero();
-    for (; p < end; p++) sum = fv_vec_add(sum, fv_lanes_load(j->x + p * j->x_stride + c, l));
-    put(j->y + c, accumulate, fv_vec_mul(fv_vec_set1(j->factor), sum), l);
+#pragma GCC unroll 8
+    for (int p = 0; p < pixels; p++) {
+        const float *pixel = x + p * j->x_stride + c;
+        fv_prefetch(pixel + FV_PREFETCH_AHEAD);
+        sum = fv_vec_add(sum, fv_lanes_load(pixel, l));
+    }
+    fv_lanes_store(j->y + c, l,
+                   fv_vec_fma(fv_vec_set1(j->factor), sum, fv_lanes_load(j->y + c, l)));
+}
+
+FV_ALWAYS_INLINE void sums_group(const fv_map *j, int p, int pixels)
+{
+    const float *x = j->x + p * j->x_stride;
+    int c = 0;
+    for (; c + FV_LANES <= j->channels; c += FV_LANES) sums_lanes(j, x, pixels, c, fv_lanes_all());
+    if (c < j->channels) sums_lanes(j, x, pixels, c, fv_lanes_first(j->channels - c));
 }
 
 static void channel_sums(const fv_map *j)
 {
     int p = 0;
-    do { /* once for no pixels, too: the sums are zero then */
-        const int end = j->pixels - p < BLOCK ? j->pixels : p + BLOCK;
-        int c = 0;
-        for (; c + FV_LANES <= j->channels; c += FV_LANES) sums_block(j, p, end, c, fv_lanes_all());
-        if (c < j->channels) sums_block(j, p, end, c, fv_lanes_first(j->channels - c));
-        p = end;
-    } while (p < j->pixels);
+    for (int c = 0; !j->accumulate && c < j->channels; c++) j->y[c] = 0.0f;
+    for (; j->channels <= NARROW && p + GROUP <= j->pixels; p += GROUP) sums_group(j, p, GROUP);
+    for (; p < j->pixels; p++) sums_group(j, p, 1);
 }
 
 void FV_VARIANT(fv_map)(fv_kernels *k)
