@@ -108,39 +108,62 @@ static int choose_workers(fv_config_node *map, int wanted, int threads)
     return fv_min(wanted, most);
 }
 
+/* All keys of a section. */
+typedef struct section {
+    fv_config_node *loader_map;
+    dataset_options dataset;
+    sampler_options sampler;
+    loader_options loader;
+} section;
+
+/* Reads the section and makes its pipeline, which the caller destroys in any case. */
+static fv_status read_section(section *out, fv_pipeline **pipeline, fv_config_node *map,
+                              const char *where, fv_error *err)
+{
+    section_options maps;
+    FV_TRY(fv_config_read(map, section_fields, &maps, err));
+    FV_TRY(fv_config_read(maps.dataset, dataset_fields, &out->dataset, err));
+    FV_TRY(fv_config_read(maps.sampler, sampler_fields, &out->sampler, err));
+    FV_TRY(fv_config_read(maps.loader, loader_fields, &out->loader, err));
+    FV_TRY(check_dataset(maps.dataset, &out->dataset, err));
+    out->loader_map = maps.loader;
+    if (!out->dataset.transform_ops) {
+        return fv_config_fail(maps.dataset, err, "transform_ops: must be given");
+    }
+    return fv_pipeline_create(pipeline, out->dataset.transform_ops, where, err);
+}
+
+fv_status fv_source_check(fv_config_node *map, const char *where, fv_error *err)
+{
+    section keys;
+    fv_pipeline *pipeline = NULL;
+    const fv_status status = read_section(&keys, &pipeline, map, where, err);
+    fv_pipeline_destroy(pipeline);
+    return status;
+}
+
 static fv_status open_all(fv_source *s, fv_config_node *map, const fv_source_options *options,
                           fv_error *err)
 {
-    section_options section;
-    dataset_options d;
-    sampler_options batches;
-    loader_options l;
-    FV_TRY(fv_config_read(map, section_fields, &section, err));
-    FV_TRY(fv_config_read(section.dataset, dataset_fields, &d, err));
-    FV_TRY(fv_config_read(section.sampler, sampler_fields, &batches, err));
-    FV_TRY(fv_config_read(section.loader, loader_fields, &l, err));
-    FV_TRY(check_dataset(section.dataset, &d, err));
-    if (!d.transform_ops) {
-        return fv_config_fail(section.dataset, err, "transform_ops: must be given");
-    }
-    FV_TRY(fv_pipeline_create(&s->pipeline, d.transform_ops, options->where, err));
+    section keys;
+    FV_TRY(read_section(&keys, &s->pipeline, map, options->where, err));
     fv_pipeline_size(s->pipeline, &s->height, &s->width);
 
-    const fv_dataset_options files = { .image_root = d.image_root,
-                                       .list_path = d.cls_label_path,
-                                       .delimiter = d.delimiter,
+    const fv_dataset_options files = { .image_root = keys.dataset.image_root,
+                                       .list_path = keys.dataset.cls_label_path,
+                                       .delimiter = keys.dataset.delimiter,
                                        .classes = options->classes };
     FV_TRY(fv_dataset_open(&s->dataset, &files, err));
-    s->batch_size = batches.batch_size;
+    s->batch_size = keys.sampler.batch_size;
     const fv_loader_options loading = {
         .dataset = s->dataset,
         .pipeline = s->pipeline,
         .sampler = { .count = fv_dataset_count(s->dataset),
-                     .batch_size = batches.batch_size,
-                     .shuffle = batches.shuffle,
-                     .drop_last = batches.drop_last,
+                     .batch_size = keys.sampler.batch_size,
+                     .shuffle = keys.sampler.shuffle,
+                     .drop_last = keys.sampler.drop_last,
                      .seed = options->seed },
-        .workers = choose_workers(section.loader, l.num_workers, options->threads),
+        .workers = choose_workers(keys.loader_map, keys.loader.num_workers, options->threads),
         .substitute = options->training,
     };
     return fv_loader_open(&s->loader, &loading, err);

@@ -30,6 +30,9 @@ typedef struct fv_source_options {
     int threads;   /* that compute: a default for num_workers, and its bound */
 } fv_source_options;
 
+/* Reads and checks every key without opening a file. `where` as in the options. */
+fv_status fv_source_check(fv_config_node *map, const char *where, fv_error *err);
+
 /* `map` may be NULL: an error that says which section is missing. The config must outlive it. */
 fv_status fv_source_open(fv_source *out, fv_config_node *map, const fv_source_options *options,
                          fv_error *err);

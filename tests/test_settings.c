@@ -139,8 +139,10 @@ static void test_whole_config(void **unused)
 {
     (void)unused;
     assert_ok(read_text(WHOLE));
-    assert_string_equal(notices, "Global.device: \"gpu\" is not used, this program runs on the "
-                                 "CPU\n");
+    assert_string_equal(notices,
+                        "Global.device: \"gpu\" is not used, this program runs on the CPU\n"
+                        "c.yaml:65:7: DataLoader.Train.loader.use_shared_memory: ignored, workers "
+                        "are threads and share all memory\n");
     assert_int_equal(settings.global.epochs, 240);
     assert_string_equal(settings.global.output_dir, "./output/");
     assert_null(settings.global.checkpoints);
@@ -270,9 +272,13 @@ static void test_refusals_of_others(void **unused)
         FV_ERR_CONFIG);
     assert_non_null(strstr(testing_err.message, "Optimizer.lr.learning_rat: unknown key"));
     assert_int_equal(read_text(ARCH "DataLoader: {Eval: {dataset: {transform_ops: [DecodeImage: "
-                                    "{to_rbg: True}]}}}\n"),
+                                    "{to_rbg: True}]}, sampler: {batch_size: 1}}}\n"),
                      FV_ERR_CONFIG);
     assert_non_null(strstr(testing_err.message, "DecodeImage.to_rbg: unknown key"));
+    assert_int_equal(
+        read_text(ARCH "DataLoader: {Train: {dataset: {}, sampler: {batchsize: 1}}}\n"),
+        FV_ERR_CONFIG);
+    assert_non_null(strstr(testing_err.message, "DataLoader.Train.sampler.batchsize: unknown key"));
 }
 
 static int finish(void **unused)

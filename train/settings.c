@@ -3,7 +3,7 @@
 
 #include "base/cpu.h"
 #include "base/log.h"
-#include "data/transform.h"
+#include "data/source.h"
 #include "kernels/kernels.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
@@ -181,29 +181,14 @@ static fv_status check_optimizer(const fv_settings *s, fv_error *err)
 
 /* ---- DataLoader ---- */
 
-static fv_status check_pipeline(fv_config_node *ops, const char *where, fv_error *err)
-{
-    fv_pipeline *pipeline = NULL;
-    const fv_status status = fv_pipeline_create(&pipeline, ops, where, err);
-    fv_pipeline_destroy(pipeline);
-    return status;
-}
-
-static fv_status check_source(fv_config_node *map, const char *where, fv_error *err)
-{
-    if (!map) return FV_OK;
-    fv_config_node *dataset = fv_config_child(map, "dataset");
-    return check_pipeline(fv_config_child(dataset, "transform_ops"), where, err);
-}
-
 static fv_status read_data(fv_settings *out, fv_config_node *map, fv_error *err)
 {
     phases p;
     FV_TRY(fv_config_read(map, phase_fields, &p, err));
     out->train = p.Train;
     out->eval = p.Eval;
-    FV_TRY(check_source(p.Train, "DataLoader.Train", err));
-    return check_source(p.Eval, "DataLoader.Eval", err);
+    if (p.Train) FV_TRY(fv_source_check(p.Train, "DataLoader.Train", err));
+    return p.Eval ? fv_source_check(p.Eval, "DataLoader.Eval", err) : FV_OK;
 }
 
 /* ---- Infer ---- */
@@ -238,6 +223,14 @@ static const fv_field postprocess_fields[] = {
     FV_FIELD_IGNORED("delimiter", NULL), /* the first blank of a line */
     FV_FIELD_END,
 };
+
+static fv_status check_pipeline(fv_config_node *ops, const char *where, fv_error *err)
+{
+    fv_pipeline *pipeline = NULL;
+    const fv_status status = fv_pipeline_create(&pipeline, ops, where, err);
+    fv_pipeline_destroy(pipeline);
+    return status;
+}
 
 static fv_status read_infer(fv_infer_settings *out, fv_config_node *map, fv_error *err)
 {
