@@ -72,7 +72,8 @@ static bool is_text(const uint8_t *bytes, size_t size)
 {
     for (size_t i = 0; i < size && i < 256; i++) {
         const bool blank = bytes[i] == '\n' || bytes[i] == '\r' || bytes[i] == '\t';
-        if ((bytes[i] < ' ' && !blank) || bytes[i] == 127) return false;
+        /* 0xf8 and above never stand in UTF-8. */
+        if ((bytes[i] < ' ' && !blank) || bytes[i] == 127 || bytes[i] >= 0xf8) return false;
     }
     return true;
 }
