@@ -11,6 +11,8 @@ static const fv_command *const commands[] = {
     &fv_command_predict,
     &fv_command_info,
     &fv_command_bench,
+    &fv_command_synth,
+    &fv_command_convert,
     &fv_command_config,
     &fv_command_version,
     &fv_command_help,

@@ -54,6 +54,8 @@ extern const fv_command fv_command_bench;
 extern const fv_command fv_command_train;
 extern const fv_command fv_command_eval;
 extern const fv_command fv_command_predict;
+extern const fv_command fv_command_synth;
+extern const fv_command fv_command_convert;
 extern const fv_command fv_command_config;
 extern const fv_command fv_command_help;
 extern const fv_command fv_command_version;

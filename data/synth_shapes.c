@@ -13,6 +13,8 @@ static const float pi = 3.14159265f;
 /* Nearest distance in the ring of real numbers modulo 1 to 0, in [0, 0.5]. */
 static float from_whole(float x) { return fabsf(x - roundf(x)); }
 
+static float length(float x, float y) { return sqrtf(x * x + y * y); }
+
 static float mix(float low, float high, float t) { return low + (high - low) * t; }
 
 /* Even-odd rule. `xy` holds `count` corners. */
@@ -33,7 +35,7 @@ static bool in_star(float x, float y, int corners, float inner)
     const float step = pi / (float)corners;
     float angle = fmodf(atan2f(x, -y) + 4 * pi, 2 * step);
     if (angle > step) angle = 2 * step - angle;
-    const float r = hypotf(x, y), px = r * sinf(angle), py = r * cosf(angle);
+    const float r = length(x, y), px = r * sinf(angle), py = r * cosf(angle);
     const float ix = inner * sinf(step), iy = inner * cosf(step);
     return px * (1 - iy) + py * ix < ix; /* below the edge from (0, 1) to (ix, iy) */
 }
@@ -43,12 +45,12 @@ static bool in_star(float x, float y, int corners, float inner)
 static int disc(float x, float y, const fv_synth_look *look)
 {
     (void)look;
-    return hypotf(x, y) < 0.9f;
+    return length(x, y) < 0.9f;
 }
 
 static int ring(float x, float y, const fv_synth_look *look)
 {
-    const float r = hypotf(x, y);
+    const float r = length(x, y);
     return r < 0.95f && r > mix(0.72f, 0.45f, look->thickness);
 }
 
@@ -78,7 +80,7 @@ static int cross(float x, float y, const fv_synth_look *look)
 static int crescent(float x, float y, const fv_synth_look *look)
 {
     const float shift = mix(0.3f, 0.5f, look->thickness);
-    return hypotf(x, y) < 0.95f && hypotf(x - shift, y) > 0.8f;
+    return length(x, y) < 0.95f && length(x - shift, y) > 0.8f;
 }
 
 static int heart(float x, float y, const fv_synth_look *look)
@@ -105,13 +107,13 @@ static int arrow(float x, float y, const fv_synth_look *look)
 
 static int gear(float x, float y, const fv_synth_look *look)
 {
-    const float r = hypotf(x, y), tooth = cosf(9 * atan2f(y, x));
+    const float r = length(x, y), tooth = cosf(9 * atan2f(y, x));
     return r < (tooth > 0 ? 0.97f : 0.75f) && r > mix(0.2f, 0.35f, look->thickness);
 }
 
 static int flower(float x, float y, const fv_synth_look *look)
 {
-    const float r = hypotf(x, y);
+    const float r = length(x, y);
     if (r < mix(0.16f, 0.26f, look->thickness)) return 2;
     return r < 0.35f + 0.6f * fabsf(cosf(2.5f * atan2f(y, x)));
 }
@@ -119,7 +121,7 @@ static int flower(float x, float y, const fv_synth_look *look)
 static int drop(float x, float y, const fv_synth_look *look)
 {
     (void)look;
-    if (hypotf(x, y - 0.35f) < 0.6f) return 1;
+    if (length(x, y - 0.35f) < 0.6f) return 1;
     return y > -1 && y < 0.2f && fabsf(x) < 0.55f * (y + 1) / 1.15f;
 }
 
@@ -139,7 +141,7 @@ static bool in_patch(float x, float y, const fv_synth_look *look)
     const float angle = atan2f(y, x);
     const float r = 0.88f + 0.1f * (look->wobble[0] * sinf(2 * angle + 6 * look->wobble[1]) +
                                     look->wobble[2] * sinf(3 * angle + 6 * look->wobble[3]));
-    return hypotf(x, y) < r;
+    return length(x, y) < r;
 }
 
 /* Periods across a unit of length. */
@@ -163,20 +165,20 @@ static int dots(float x, float y, const fv_synth_look *look)
 {
     if (!in_patch(x, y, look)) return 0;
     const float f = periods(look), u = x * f + look->phase, v = y * f - look->phase;
-    return hypotf(from_whole(u), from_whole(v)) < mix(0.24f, 0.36f, look->thickness) ? 1 : 2;
+    return length(from_whole(u), from_whole(v)) < mix(0.24f, 0.36f, look->thickness) ? 1 : 2;
 }
 
 static int spiral(float x, float y, const fv_synth_look *look)
 {
     if (!in_patch(x, y, look)) return 0;
-    const float turns = 0.7f * periods(look) * hypotf(x, y) + atan2f(y, x) / (2 * pi);
+    const float turns = 0.7f * periods(look) * length(x, y) + atan2f(y, x) / (2 * pi);
     return from_whole(turns + look->phase) < 0.25f ? 1 : 2;
 }
 
 static int target(float x, float y, const fv_synth_look *look)
 {
     if (!in_patch(x, y, look)) return 0;
-    return from_whole(0.8f * periods(look) * hypotf(x, y)) < 0.25f ? 1 : 2;
+    return from_whole(0.8f * periods(look) * length(x, y)) < 0.25f ? 1 : 2;
 }
 
 static int waves(float x, float y, const fv_synth_look *look)

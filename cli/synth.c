@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fovea synth DIR: a data set of drawn pictures. */
+#include "data/synth.h"
+
+#include "base/clock.h"
+#include "cli/command.h"
+
+#include <unistd.h>
+
+typedef struct synth_options {
+    int classes, train, val;
+    int64_t seed;
+} synth_options;
+
+/* clang-format off */
+static const fv_option options[] = {
+    { "classes", FV_OPTION_INT, offsetof(synth_options, classes), 10, 2, FV_SYNTH_MAX_CLASSES, .value = "N",
+      .help = "how many classes" },
+    { "train", FV_OPTION_INT, offsetof(synth_options, train), 2000, 1, FV_SYNTH_MAX_PICTURES, .value = "N",
+      .help = "pictures to train on" },
+    { "val", FV_OPTION_INT, offsetof(synth_options, val), 500, 1, FV_SYNTH_MAX_PICTURES, .value = "N",
+      .help = "pictures to validate on" },
+    { "seed", FV_OPTION_LONG, offsetof(synth_options, seed), 1, 0, 9e15, .value = "N",
+      .help = "another seed, other pictures" },
+    { .name = NULL },
+};
+/* clang-format on */
+
+typedef struct progress {
+    double shown; /* when the line was last drawn */
+    bool terminal;
+} progress;
+
+static void show(void *ctx, int done, int total)
+{
+    enum { CELLS = 30 };
+    progress *p = ctx;
+    const double now = fv_clock_seconds();
+    if (!p->terminal || (done < total && now - p->shown < 0.1)) return;
+    p->shown = now;
+    const int filled = (int)((int64_t)done * CELLS / total);
+    char bar[CELLS + 1] = { 0 };
+    for (int i = 0; i < CELLS; i++) bar[i] = i < filled ? '#' : '.';
+    fprintf(stderr, "\rdrawing [%s] %d/%d", bar, done, total);
+    if (done == total) fputc('\n', stderr);
+    fflush(stderr);
+}
+
+static fv_status run(const fv_arguments *arguments, fv_error *err)
+{
+    const synth_options *o = arguments->options;
+    const char *folder = arguments->operands[0];
+    const fv_synth_options synth = { o->classes, o->train, o->val, (uint64_t)o->seed };
+    progress p = { .terminal = isatty(STDERR_FILENO) };
+    const double start = fv_clock_seconds();
+    int drawn = 0;
+    const fv_status status = fv_synth_render(folder, &synth, show, &p, &drawn, err);
+    if (status != FV_OK) return status;
+    if (drawn == 0) {
+        printf("%s: complete already, nothing to draw\n", folder);
+        return FV_OK;
+    }
+    printf("%s: %d pictures of %d classes, %d to train and %d to validate, %d of them drawn in "
+           "%.1f s\n",
+           folder, o->train + o->val, o->classes, o->train, o->val, drawn,
+           fv_clock_seconds() - start);
+    return FV_OK;
+}
+
+const fv_command fv_command_synth = {
+    .name = "synth",
+    .help = "draw a data set of shapes and textures",
+    .usage = "DIR [OPTIONS]",
+    .details = "Writes JPEG pictures into DIR/train and DIR/val, and beside them train_list.txt,\n"
+               "val_list.txt and label_list.txt. A picture depends on its seed, part and number\n"
+               "only. Given the same options again it draws what is missing.",
+    .options = options,
+    .options_bytes = sizeof(synth_options),
+    .operands_min = 1,
+    .operands_max = 1,
+    .computes = true,
+    .run = run,
+};
