@@ -6,7 +6,10 @@
  * row, `tile`, are computed together: then a loaded pixel serves all the sums it belongs to, and
  * the latency of one sum hides behind the others. Going backward through a stride, the pixels
  * between which the taps repeat are neighbours: a phase. Taps outside the image are cut off, so
- * that pixels near the sides come one by one; the order of the terms is the same everywhere. */
+ * that pixels near the sides come one by one; the order of the terms is the same everywhere.
+ *
+ * A tile jumps between rows and pixels in a way that no prefetcher follows. So it asks itself for
+ * what the tile below it will need: that doubles the speed once the data is larger than the cache. */
 #include "kernels/variants.h"
 #include "kernels/window.h"
 #include "kernels/x86/lanes.h"
@@ -24,6 +27,8 @@ typedef struct tile {
     const float *bias, *residual;
     ptrdiff_t residual_next;
     fv_activation act;
+    ptrdiff_t x_below, y_below; /* floats to what the tile in the next row needs */
+    int seen;                   /* tap rows of it that this tile reads, too */
 } tile;
 
 /* How the tap columns of neighbouring pixels lie to each other. */
@@ -32,6 +37,16 @@ typedef enum sharing {
     TWO_APART, /* next = 2 column */
     ANYHOW
 } sharing;
+
+/* Asks for the pixels that a row of taps begins with, at x. */
+FV_ALWAYS_INLINE void fetch(const float *x, ptrdiff_t column, ptrdiff_t next, int pixels, sharing s)
+{
+#pragma GCC unroll 8
+    for (int p = 0; p < pixels; p++) {
+        fv_prefetch(x + p * next);
+        if (s == TWO_APART) fv_prefetch(x + p * next + column);
+    }
+}
 
 /* sums[p] += the taps of one row, where columns of taps are shared between pixels: the outer loop
  * goes over the pixels loaded, the inner over the sums they belong to. */
@@ -72,6 +87,7 @@ FV_ALWAYS_INLINE void tile_lanes(const tile *t, int c, int pixels, int columns, 
     for (int p = 0; p < pixels; p++) sums[p] = start;
     for (int r = 0; r < t->rows; r++) {
         const float *x = t->x + r * t->row + c, *w = t->w + r * t->w_row + c;
+        if (r >= t->seen) fetch(x + t->x_below, t->column, t->next, pixels, s);
         if (s == ANYHOW)
             add_unshared(x, w, t, pixels, l, sums);
         else
@@ -82,7 +98,9 @@ FV_ALWAYS_INLINE void tile_lanes(const tile *t, int c, int pixels, int columns, 
     for (int p = 0; p < pixels; p++) {
         if (t->residual)
             sums[p] = fv_vec_add(sums[p], fv_lanes_load(t->residual + p * t->residual_next + c, l));
-        fv_lanes_store(t->y + p * t->y_next + c, l, fv_vec_clamp(bounds, sums[p]));
+        float *y = t->y + p * t->y_next + c;
+        if (s != TWO_APART) fv_prefetch(y + t->y_below); /* else it is little, and in the way */
+        fv_lanes_store(y, l, fv_vec_clamp(bounds, sums[p]));
     }
 }
 
@@ -130,10 +148,8 @@ typedef struct pass {
     int period_h, period_w; /* of the axes, for backward */
     int x_h, x_w, y_h, y_w; /* of the operand and of the result */
     int phases, x_next;     /* pixels to the next of a phase, in y and in x */
-    const float *residual;  /* and what else an epilogue says */
-    ptrdiff_t residual_stride;
-    const float *bias;
-    fv_activation act;
+    int x_rows;             /* rows of x from one row of y to the next */
+    fv_epilogue epilogue;
 } pass;
 
 /* The taps of result position `o`, in ascending order of what they hit. */
@@ -174,6 +190,7 @@ static span inner_columns(const pass *s, int phase)
 static tile tile_at(const pass *s, int row, fv_taps ty, int o)
 {
     const fv_depthwise *j = s->j;
+    const fv_epilogue *e = &s->epilogue;
     const fv_taps tx = taps_at(s, &s->columns, s->period_w, o);
     const bool any = ty.count > 0 && tx.count > 0; /* if not, `at` is nowhere */
     const ptrdiff_t image = (ptrdiff_t)(row / s->y_h) * s->x_h * s->x_w;
@@ -191,10 +208,13 @@ static tile tile_at(const pass *s, int row, fv_taps ty, int o)
                    .columns = tx.count,
                    .y = j->y + y * j->y_stride,
                    .y_next = s->phases * j->y_stride,
-                   .bias = s->bias,
-                   .residual = s->residual ? s->residual + y * s->residual_stride : NULL,
-                   .residual_next = s->phases * s->residual_stride,
-                   .act = s->act };
+                   .bias = e->bias,
+                   .residual = e->residual ? e->residual + y * e->residual_stride : NULL,
+                   .residual_next = s->phases * e->residual_stride,
+                   .act = e->act,
+                   .x_below = (ptrdiff_t)s->x_rows * s->x_w * j->x_stride,
+                   .y_below = s->y_w * j->y_stride,
+                   .seen = ty.count - s->x_rows };
 }
 
 static void pass_run(const pass *s)
@@ -225,10 +245,8 @@ static void forward(const fv_depthwise *j)
                       .y_w = w->out_w,
                       .phases = 1,
                       .x_next = w->stride_w,
-                      .bias = j->epilogue.bias,
-                      .residual = j->epilogue.residual,
-                      .residual_stride = j->epilogue.residual_stride,
-                      .act = j->epilogue.act });
+                      .x_rows = w->stride_h,
+                      .epilogue = j->epilogue });
 }
 
 /* To add to the result is to have it as the residual. */
@@ -236,21 +254,21 @@ static void backward_data(const fv_depthwise *j)
 {
     const fv_window *w = j->window;
     const fv_axis rows = fv_window_rows(w), columns = fv_window_columns(w);
-    pass_run(&(pass){ .j = j,
-                      .backward = true,
-                      .rows = rows,
-                      .columns = columns,
-                      .period_h = fv_axis_period(&rows),
-                      .period_w = fv_axis_period(&columns),
-                      .x_h = w->out_h,
-                      .x_w = w->out_w,
-                      .y_h = w->in_h,
-                      .y_w = w->in_w,
-                      .phases = w->stride_w,
-                      .x_next = 1,
-                      .residual = j->accumulate ? j->y : NULL,
-                      .residual_stride = j->y_stride,
-                      .act = FV_LINEAR });
+    pass_run(&(pass){
+        .j = j,
+        .backward = true,
+        .rows = rows,
+        .columns = columns,
+        .period_h = fv_axis_period(&rows),
+        .period_w = fv_axis_period(&columns),
+        .x_h = w->out_h,
+        .x_w = w->out_w,
+        .y_h = w->in_h,
+        .y_w = w->in_w,
+        .phases = w->stride_w,
+        .x_next = 1,
+        .x_rows = 1,
+        .epilogue = { .residual = j->accumulate ? j->y : NULL, .residual_stride = j->y_stride } });
 }
 
 /* ---- Backward to the weights ---- */
@@ -264,6 +282,8 @@ typedef struct strip {
     float *partial; /* of the first tap */
     ptrdiff_t partial_row, partial_column;
     int rows, columns;
+    ptrdiff_t x_below, dy_below; /* floats to what the strip in the next row needs */
+    int seen;                    /* tap rows of it that this strip reads, too */
 } strip;
 
 /* Adds the pixels to the taps of one row, where columns are shared. */
@@ -300,10 +320,14 @@ FV_ALWAYS_INLINE void strip_lanes(const strip *t, int c, int pixels, sharing s, 
 {
     fv_vec dy[8];
 #pragma GCC unroll 8
-    for (int p = 0; p < pixels; p++) dy[p] = fv_lanes_load(t->dy + p * t->dy_next + c, l);
+    for (int p = 0; p < pixels; p++) {
+        dy[p] = fv_lanes_load(t->dy + p * t->dy_next + c, l);
+        fv_prefetch(t->dy + p * t->dy_next + c + t->dy_below);
+    }
     for (int r = 0; r < t->rows; r++) {
         const float *x = t->x + r * t->row + c;
         float *partial = t->partial + r * t->partial_row + c;
+        if (r >= t->seen) fetch(x + t->x_below, t->column, t->next, pixels, s);
         if (s == ANYHOW)
             collect_unshared(x, t, pixels, dy, partial, l);
         else
@@ -356,7 +380,10 @@ static strip strip_at(const fv_depthwise *j, const fv_axis *columns, int row, fv
                     .partial_row = (ptrdiff_t)w->kernel_w * j->channels,
                     .partial_column = j->channels,
                     .rows = any ? ty.count : 0,
-                    .columns = tx.count };
+                    .columns = tx.count,
+                    .x_below = (ptrdiff_t)w->stride_h * w->in_w * j->x_stride,
+                    .dy_below = w->out_w * j->w_stride,
+                    .seen = ty.count - w->stride_h };
 }
 
 static void backward_weights(const fv_depthwise *j)
