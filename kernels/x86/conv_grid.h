@@ -61,7 +61,8 @@ static inline grid_axis grid_axis_backward(int in, int out, int kernel, int stri
         .base_step = 1,
         .limit = out,
     };
-    for (int k = 0; k < kernel; k++) {
+    /* From the last tap on, so that sources ascend: caches read ahead. */
+    for (int k = kernel - 1; k >= 0; k--) {
         if ((phase + pad - k * dilation) % stride != 0) continue;
         if (a.taps == 0) {
             a.tap0 = k;

@@ -172,49 +172,50 @@ static size_t packed_backward_floats(const fv_conv *c)
 
 /* ---- Sweeps ------------------------------------------------------------------------ */
 
-/* One panel with every tile of a block. */
-static void run_panel(const sweep *s, const tile_job *panel, tile_fn *const *functions, int channel,
-                      int tiles)
+/* The job for the panel of `lanes` channels that begins at `channel`. */
+static tile_job panel_job(const sweep *s, const float *panel, int channel, int lanes)
 {
-    tile_job job = *panel;
+    tile_job job = s->job;
+    job.zeros = s->zeros;
+    job.panel = panel;
+    job.lanes = lanes;
     job.target += channel;
     if (job.bias) job.bias += channel;
     if (job.residual) job.residual += channel;
-    for (int i = 0; i < tiles; i++) functions[s->tiles[i].pixels - 1](&job, &s->tiles[i]);
+    return job;
 }
 
 /* Every panel with every tile of a block; `channels` per tap. */
 static void run_block(const sweep *s, const float *source, int channels, int tiles)
 {
     const panel_shape *panels = &s->panels;
-    tile_job job = s->job;
-    job.zeros = s->zeros;
-    job.channels = channels;
     for (int g = s->channel0 / panels->targets; g * panels->targets < s->channel1; g++) {
         const int start = g * panels->targets;
         const int first = fv_max(s->channel0 - start, 0);
         const int last = fv_min(s->channel1 - start, panels->targets);
-        job.source = source + (ptrdiff_t)g * panels->sources;
         for (int t = first; t < last; t += BLOCK_LANES) {
-            job.panel = s->packed + panel_at(panels, g, t);
-            job.lanes = fv_min(last - t, BLOCK_LANES);
-            run_panel(s, &job, tile_functions[job.lanes > FV_LANES], start + t, tiles);
+            const int lanes = fv_min(last - t, BLOCK_LANES);
+            tile_job job = panel_job(s, s->packed + panel_at(panels, g, t), start + t, lanes);
+            job.source = source + (ptrdiff_t)g * panels->sources;
+            job.channels = channels;
+            tile_fn *const *functions = tile_functions[lanes > FV_LANES];
+            for (int i = 0; i < tiles; i++) functions[s->tiles[i].pixels - 1](&job, &s->tiles[i]);
         }
     }
 }
 
-/* The same for narrow groups. */
+/* The same for narrow groups. Their panels are small, and a vector is but a slice of a pixel: so
+ * tile by tile. */
 static void run_narrow(const sweep *s, int tiles)
 {
     tile_fn *const *functions = group_tile_functions(s->group_size);
-    tile_job job = s->job;
-    job.zeros = s->zeros;
-    for (int t = s->channel0; t < s->channel1; t += FV_LANES) {
-        job.source = s->source + t;
-        job.panel = s->packed + (ptrdiff_t)t * s->panels.taps * s->group_size;
-        job.lanes = fv_min(s->channel1 - t, FV_LANES);
-        run_panel(s, &job, functions, t, tiles);
-    }
+    for (int i = 0; i < tiles; i++)
+        for (int t = s->channel0; t < s->channel1; t += FV_LANES) {
+            const float *panel = s->packed + (ptrdiff_t)t * s->panels.taps * s->group_size;
+            tile_job job = panel_job(s, panel, t, fv_min(s->channel1 - t, FV_LANES));
+            job.source = s->source + t;
+            functions[s->tiles[i].pixels - 1](&job, &s->tiles[i]);
+        }
 }
 
 /* Pixels of tile i, if a block of `pixels` is cut as evenly as can be. */
