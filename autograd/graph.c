@@ -51,6 +51,8 @@ fv_status fv_graph_check(const fv_graph *g, fv_error *err)
     return g->error.status;
 }
 
+void fv_graph_skip_dropout(fv_graph *g) { g->skip_dropout = true; }
+
 fv_mode fv_graph_mode(const fv_graph *g) { return g->mode; }
 fv_params *fv_graph_params(fv_graph *g) { return g->params; }
 fv_shape fv_tensor_shape(const fv_tensor *t) { return t ? t->shape : (fv_shape){ 0 }; }

@@ -35,6 +35,9 @@ fv_mode fv_graph_mode(const fv_graph *graph);
 fv_params *fv_graph_params(fv_graph *graph);
 fv_shape fv_tensor_shape(const fv_tensor *t); /* all zeros for NULL */
 
+/* From here on fv_dropout() returns its input: for comparisons that want no chance. */
+void fv_graph_skip_dropout(fv_graph *g);
+
 /* What was captured, in order of execution and before any fusion; for summaries. */
 typedef struct fv_node_info {
     const char *scope, *op;

@@ -31,6 +31,7 @@ struct fv_graph {
     fv_arena arena;
     fv_params *params;
     fv_mode mode;
+    bool skip_dropout;
     const char *scope; /* "" or "stage3.0.expand" */
     const char *scope_stack[16];
     int depth;

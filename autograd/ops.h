@@ -45,6 +45,20 @@ typedef struct fv_window_attr {
 fv_tensor *fv_conv2d(fv_graph *g, fv_tensor *x, fv_tensor *weight, fv_tensor *bias,
                      fv_window_attr attr);
 
+/* A square window, for pooling. */
+static inline fv_window_attr fv_window_of(int kernel, int stride, int pad)
+{
+    return (fv_window_attr){ .kernel_h = kernel,
+                             .kernel_w = kernel,
+                             .stride_h = stride,
+                             .stride_w = stride,
+                             .pad_h = pad,
+                             .pad_w = pad,
+                             .dilation_h = 1,
+                             .dilation_w = 1,
+                             .groups = 1 };
+}
+
 /* Padding never wins; the first of equal values does. At most 255 taps. */
 fv_tensor *fv_max_pool(fv_graph *g, fv_tensor *x, fv_window_attr attr);
 fv_tensor *fv_avg_pool(fv_graph *g, fv_tensor *x, fv_window_attr attr);

@@ -45,7 +45,7 @@ fv_tensor *fv_conv_with(fv_graph *g, fv_tensor *x, const char *name, fv_conv_opt
     fv_tensor *w =
         fv_param_tensor(g, "weight", FV_CONV_WEIGHT, 4, dims, conv_init(&o, kh * kw, in, out));
     fv_tensor *b = o.bias ? fv_param_tensor(g, "bias", FV_BIAS, 1, &out, (fv_init){ 0 }) : NULL;
-    x = fv_conv2d(g, x, w, b, window);
+    x = fv_activate(g, fv_conv2d(g, x, w, b, window), o.act);
     fv_scope_pop(g);
     return x;
 }
@@ -65,6 +65,17 @@ fv_tensor *fv_bn_with(fv_graph *g, fv_tensor *x, const char *name, fv_bn_options
     fv_tensor *variance = fv_param_tensor(g, "_variance", FV_BN_VAR, 1, &c, ones);
     x = fv_batch_norm(g, x, scale, shift, mean, variance, attr);
     x = fv_activate(g, x, o.act);
+    fv_scope_pop(g);
+    return x;
+}
+
+fv_tensor *fv_conv_bn_with(fv_graph *g, fv_tensor *x, const char *name, fv_conv_options o)
+{
+    const fv_activation act = o.act;
+    o.act = FV_LINEAR;
+    fv_scope_push(g, name);
+    x = fv_conv_with(g, x, "_conv", o);
+    x = fv_bn(g, x, "_batch_norm", .act = act);
     fv_scope_pop(g);
     return x;
 }

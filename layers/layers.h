@@ -28,10 +28,11 @@ typedef struct fv_conv_options {
     int kernel;             /* default: 1 */
     int kernel_h, kernel_w; /* where they differ; default: kernel */
     int stride;             /* default: 1 */
-    int pad;      /* default: keeps the size at stride 1, (dilated kernel - 1) / 2; -1: none */
-    int dilation; /* default: 1 */
-    int groups;   /* default: 1; FV_DEPTHWISE: one filter per channel */
-    bool bias;    /* default: none */
+    int pad;           /* default: keeps the size at stride 1, (dilated kernel - 1) / 2; -1: none */
+    int dilation;      /* default: 1 */
+    int groups;        /* default: 1; FV_DEPTHWISE: one filter per channel */
+    bool bias;         /* default: none */
+    fv_activation act; /* after it, and after batch norm if there is one; default: none */
     fv_initializer init;
     float bound; /* of FV_INIT_UNIFORM_BOUND */
 } fv_conv_options;
@@ -51,6 +52,11 @@ typedef struct fv_bn_options {
 /* Batch normalisation, then an activation. Parameters: weight, bias, _mean, _variance. */
 #define fv_bn(g, x, name, ...) fv_bn_with(g, x, name, (fv_bn_options){ __VA_ARGS__ })
 fv_tensor *fv_bn_with(fv_graph *g, fv_tensor *x, const char *name, fv_bn_options o);
+
+/* Convolution and batch norm with its defaults, under the names that most of PaddleClas's models give
+ * them: "<name>._conv" and "<name>._batch_norm". */
+#define fv_conv_bn(g, x, name, ...) fv_conv_bn_with(g, x, name, (fv_conv_options){ __VA_ARGS__ })
+fv_tensor *fv_conv_bn_with(fv_graph *g, fv_tensor *x, const char *name, fv_conv_options o);
 
 typedef struct fv_linear_options {
     int out;

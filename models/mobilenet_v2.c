@@ -26,26 +26,15 @@ static const struct { int t, c, n, s; } stages[] = {
 
 static int scaled(int channels, float width) { return (int)((float)channels * width); }
 
-/* Convolution, batch norm, activation. */
-static fv_tensor *conv_bn(fv_graph *g, fv_tensor *x, const char *name, fv_conv_options conv,
-                          fv_activation act)
-{
-    fv_scope_push(g, name);
-    x = fv_conv_with(g, x, "_conv", conv);
-    x = fv_bn(g, x, "_batch_norm", .act = act);
-    fv_scope_pop(g);
-    return x;
-}
-
 /* Table 1 and figure 4(d): expand, filter, project without an activation. */
 static fv_tensor *inverted_residual(fv_graph *g, fv_tensor *x, int out, int stride, int expansion,
                                     bool residual)
 {
     const int hidden = fv_tensor_shape(x).c * expansion;
-    const fv_conv_options filter = { .kernel = 3, .stride = stride, .groups = FV_DEPTHWISE };
-    fv_tensor *y = conv_bn(g, x, "_expand_conv", (fv_conv_options){ .out = hidden }, FV_RELU6);
-    y = conv_bn(g, y, "_bottleneck_conv", filter, FV_RELU6);
-    y = conv_bn(g, y, "_linear_conv", (fv_conv_options){ .out = out }, FV_LINEAR);
+    fv_tensor *y = fv_conv_bn(g, x, "_expand_conv", .out = hidden, .act = FV_RELU6);
+    y = fv_conv_bn(g, y, "_bottleneck_conv", .kernel = 3, .stride = stride, .groups = FV_DEPTHWISE,
+                   .act = FV_RELU6);
+    y = fv_conv_bn(g, y, "_linear_conv", .out = out);
     return residual ? fv_add(g, x, y) : y;
 }
 
@@ -70,12 +59,12 @@ int fv_mobilenet_v2(fv_graph *g, fv_tensor *x, const fv_model *model, const fv_m
                     fv_tensor *outputs[])
 {
     const float width = model->width;
-    const fv_conv_options stem = { .out = scaled(32, width), .kernel = 3, .stride = 2 };
-    const fv_conv_options head = { .out = width > 1.0f ? scaled(1280, width) : 1280 };
+    const int head = width > 1.0f ? scaled(1280, width) : 1280;
 
-    x = conv_bn(g, x, "conv1", stem, FV_RELU6);
+    x = fv_conv_bn(g, x, "conv1", .out = scaled(32, width), .kernel = 3, .stride = 2,
+                   .act = FV_RELU6);
     for (int s = 0; s < (int)FV_ARRAY_LEN(stages); s++) x = stage(g, x, s, width);
-    x = conv_bn(g, x, "conv9", head, FV_RELU6);
+    x = fv_conv_bn(g, x, "conv9", .out = head, .act = FV_RELU6);
     x = fv_global_avg_pool(g, x);
     outputs[0] = fv_linear(g, x, "out", .out = o->classes);
     return 1;

@@ -205,6 +205,7 @@ static void build(fv_graph *g, fv_shape images, void *ctx, fv_bindings *out)
 {
     const run *r = ctx;
     out->images = fv_input(g, images);
+    if (fv_graph_mode(g) == FV_TRAIN) fv_graph_skip_dropout(g);
     out->output_count = r->model->build(g, out->images, r->model, &r->options, out->outputs);
     if (fv_graph_mode(g) == FV_EVAL) return;
     out->targets = fv_input(g, (fv_shape){ images.n, 1, 1, 1 });
