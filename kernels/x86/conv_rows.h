@@ -44,9 +44,13 @@ static inline void rows_copy(const fv_conv *c, const float *x, ptrdiff_t x_strid
         const float *from = x + ((ptrdiff_t)n * w->in_h + iy) * w->in_w * x_stride;
         float *to = rows + (size_t)k * (size_t)width * pixel;
         memset(to, 0, (size_t)left * pixel * sizeof(float));
-        for (int i = left; i < right; i++)
-            for (size_t q = 0; q < pixel; q++)
-                to[(size_t)i * pixel + q] = from[(first + i) * x_stride + (ptrdiff_t)q];
+        if (x_stride == c->in_c && left < right)
+            memcpy(to + (size_t)left * pixel, from + (first + left) * x_stride,
+                   (size_t)(right - left) * pixel * sizeof(float));
+        else
+            for (int i = left; i < right; i++)
+                memcpy(to + (size_t)i * pixel, from + (first + i) * x_stride,
+                       pixel * sizeof(float));
         memset(to + (size_t)right * pixel, 0, (size_t)(width - right) * pixel * sizeof(float));
     }
 }

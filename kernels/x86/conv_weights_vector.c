@@ -55,13 +55,15 @@ static void list_row(block *b, int ky, int kx, int row, int ox0, int ox1)
         .count = ox1 - ox0,
     };
     const int tap = ky * w->kernel_w + kx;
-    outer_run *last = b->runs + (ptrdiff_t)tap * b->max_runs + b->run_count[tap] - 1;
-    if (b->run_count[tap] > 0 && last->first + last->count == run.first &&
-        last->x + last->count * b->x_step == run.x) {
-        last->count += run.count;
-        return;
+    outer_run *next = b->runs + (ptrdiff_t)tap * b->max_runs + b->run_count[tap];
+    if (b->run_count[tap] > 0) {
+        outer_run *last = next - 1;
+        if (last->first + last->count == run.first && last->x + last->count * b->x_step == run.x) {
+            last->count += run.count;
+            return;
+        }
     }
-    last[1] = run;
+    *next = run;
     b->run_count[tap]++;
 }
 
