@@ -202,7 +202,7 @@ static void test_notices(void **state)
                         "learning_rate to use the lists");
     check_rates("lr: {name: Constant, learning_rate: 0.1, epochs: 7}", 4, (int[]){ 5, -1 },
                 (double[]){ 0.1 });
-    assert_string_equal(notice, "a.yaml:1:42: lr.epochs: Global.epochs counts");
+    assert_string_equal(notice, "a.yaml:1:42: lr.epochs: ignored, Global.epochs counts");
     check_rates("lr: {name: Cosine, learning_rate: 1, warmup_epoch: 5}", 4, (int[]){ 20, 40, -1 },
                 (double[]){ 0.5, 1 });
     assert_string_equal(notice, "warmup_epoch: 5 is more than the 4 epochs of the run: 4 is used");
