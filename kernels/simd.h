@@ -14,6 +14,7 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 #define FV_VARIANT_PASTE(name, isa)  name##_##isa
 #define FV_VARIANT_EXPAND(name, isa) FV_VARIANT_PASTE(name, isa)
@@ -83,6 +84,18 @@ FV_ALWAYS_INLINE fv_vec fv_vec_select(fv_mask m, fv_vec a, fv_vec b)
 {
     return _mm512_mask_blend_ps(m, b, a);
 }
+FV_ALWAYS_INLINE fv_vec fv_vec_of_pair(int64_t bits)
+{
+    return _mm512_castsi512_ps(_mm512_set1_epi64(bits));
+}
+/* Sums of neighbouring lanes: first those of a, then those of b. */
+FV_ALWAYS_INLINE fv_vec fv_vec_sum_pairs(fv_vec a, fv_vec b)
+{
+    const __m512i even =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    return _mm512_add_ps(_mm512_permutex2var_ps(a, even, b), _mm512_permutex2var_ps(a, odd, b));
+}
 
 #elif defined(FV_ISA_AVX2)
 
@@ -135,6 +148,15 @@ FV_ALWAYS_INLINE fv_vec fv_vec_select(fv_mask m, fv_vec a, fv_vec b)
 {
     return _mm256_blendv_ps(b, a, _mm256_castsi256_ps(m));
 }
+FV_ALWAYS_INLINE fv_vec fv_vec_of_pair(int64_t bits)
+{
+    return _mm256_castsi256_ps(_mm256_set1_epi64x(bits));
+}
+FV_ALWAYS_INLINE fv_vec fv_vec_sum_pairs(fv_vec a, fv_vec b)
+{
+    const __m256d sums = _mm256_castps_pd(_mm256_hadd_ps(a, b)); /* a, b, a, b: two of each */
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(sums, 0xd8));
+}
 
 #else
 #error "compile this file for an instruction set: FV_ISA_AVX2 or FV_ISA_AVX512"
@@ -147,6 +169,21 @@ FV_ALWAYS_INLINE fv_vec fv_vec_load_n(const float *p, int n)
 FV_ALWAYS_INLINE void fv_vec_store_n(float *p, int n, fv_vec a)
 {
     fv_vec_store_mask(p, fv_mask_first(n), a);
+}
+
+/* p[0] in all even lanes, p[1] in all odd ones. */
+FV_ALWAYS_INLINE fv_vec fv_vec_set1_pair(const float *p)
+{
+    int64_t pair;
+    memcpy(&pair, p, sizeof(pair));
+    return fv_vec_of_pair(pair);
+}
+/* p[0] in all even lanes, 0 in the odd ones. */
+FV_ALWAYS_INLINE fv_vec fv_vec_set1_even(const float *p)
+{
+    int32_t bits;
+    memcpy(&bits, p, sizeof(bits));
+    return fv_vec_of_pair((int64_t)(uint32_t)bits);
 }
 
 #endif /* FV_KERNELS_SIMD_H */

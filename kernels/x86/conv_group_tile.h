@@ -18,7 +18,7 @@ FV_ALWAYS_INLINE void group_tile_sum(const tile_job *j, const tile *t,
 {
     for (int k = 0; k < t->taps; k++) {
         const tile_tap *tap = &t->tap[k];
-        const float *w = j->panel + (ptrdiff_t)tap->tap * size * FV_LANES;
+        const float *w = j->panel + tap->tap * j->tap_floats;
         const float *seen[TILE_PIXELS];
         tile_look(j, t, tap, seen, pixels);
         fv_vec weight[GROUP_MAX];

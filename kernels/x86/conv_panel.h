@@ -2,9 +2,12 @@
 /* kernels/x86/conv_panel.h - sizes of tiles, and where the panels of packed weights lie.
  *
  * Seen from a sweep, forward or backward, the weights of a group connect `sources` channels with
- * `targets` channels through `taps`. They are packed into panels [tap][source][lanes], one for each
- * block of BLOCK_LANES targets; the last panel of a group has FV_LANES lanes if that is enough. The
- * panels of a group follow each other, then those of the next.
+ * `targets` channels through `taps`. They are packed into panels [tap][source][lane], one for each
+ * block of BLOCK_LANES targets. If FV_LANES are enough for the last of a group, it is narrow:
+ * [tap][pair of sources][lane][source of the pair]. The panels of a group follow each other, then
+ * those of the next.
+ *
+ * Partial sums of the weights' gradient lie in the same places, but always as [tap][source][lane].
  */
 #ifndef FV_KERNELS_X86_CONV_PANEL_H
 #define FV_KERNELS_X86_CONV_PANEL_H
@@ -57,7 +60,7 @@ static inline int panel_lanes(const panel_shape *s, int target)
 /* First float of the panel that begins at channel `target` of a group. */
 static inline size_t panel_at(const panel_shape *s, int group, int target)
 {
-    const size_t row = (size_t)s->taps * (size_t)s->sources;
+    const size_t row = (size_t)s->taps * (size_t)(s->sources + s->sources % 2);
     return ((size_t)group * (size_t)panel_round(s->targets) + (size_t)target) * row;
 }
 

@@ -10,7 +10,7 @@
 #define FV_KERNELS_X86_CONV_ROWS_H
 
 #include "base/compiler.h"
-#include "kernels/kernels.h"
+#include "kernels/x86/conv_panel.h"
 
 #include <string.h>
 
@@ -20,6 +20,12 @@ static inline bool rows_worthwhile(const fv_conv *c)
 {
     return c->groups == 1 && c->in_c <= ROWS_MAX_CHANNELS && c->window.kernel_w > 1 &&
            c->window.dilation_w == 1;
+}
+
+/* The panels of such a convolution, whose taps are the rows of the window. */
+static inline panel_shape rows_panels(const fv_conv *c)
+{
+    return (panel_shape){ 1, c->window.kernel_h, c->window.kernel_w * c->in_c, c->out_c };
 }
 
 /* Input pixels of a row that `count` neighbouring outputs see. */

@@ -4,7 +4,8 @@
  * A tile is up to TILE_PIXELS target pixels, anywhere in the batch, times BLOCK_LANES channels.
  * All its sums stay in registers, over all taps of the window and all source channels: per source
  * channel one broadcast for each pixel and TILE_VECTORS loads of weights feed TILE_PIXELS *
- * TILE_VECTORS multiply-adds. The same code serves forward (source x, target y) and backward to the
+ * TILE_VECTORS multiply-adds. Where few channels are left, for FV_LANES of them, a broadcast brings
+ * a pair of source channels, so that it feeds as many. The same code serves forward (source x, target y) and backward to the
  * input (source dy, target dx).
  */
 #ifndef FV_KERNELS_X86_CONV_TILE_H
@@ -30,8 +31,9 @@ typedef struct tile_job {
     const float *source; /* first channel of the group */
     const float *zeros;  /* `channels` of them: the padding */
     const float *panel;
-    int channels; /* source channels */
-    int lanes;    /* target channels, at most those of the panel */
+    ptrdiff_t tap_floats; /* of the panel, per tap */
+    int channels;         /* source channels */
+    int lanes;            /* target channels, at most those of the panel */
     float *target;
     ptrdiff_t target_stride;
     const float *bias, *residual; /* or NULL; from the first of `lanes` */
@@ -54,25 +56,50 @@ FV_ALWAYS_INLINE void tile_look(const tile_job *j, const tile *t, const tile_tap
     }
 }
 
-/* sums += the products of one tap. */
-FV_ALWAYS_INLINE void tile_add_tap(const tile_job *j, const tile *t, const tile_tap *tap,
-                                   fv_vec sums[TILE_PIXELS][TILE_VECTORS], const int pixels,
-                                   const int vectors)
+/* sums += the products of one tap, with a panel of BLOCK_LANES. */
+FV_ALWAYS_INLINE void tile_add_wide(const tile_job *j, const float *const seen[TILE_PIXELS],
+                                    const float *w, fv_vec sums[TILE_PIXELS][TILE_VECTORS],
+                                    const int pixels)
 {
-    const float *seen[TILE_PIXELS];
-    tile_look(j, t, tap, seen, pixels);
-    const float *w = j->panel + (ptrdiff_t)tap->tap * j->channels * (vectors * FV_LANES);
-    for (ptrdiff_t i = 0; i < j->channels; i++, w += vectors * FV_LANES) {
+    for (ptrdiff_t i = 0; i < j->channels; i++, w += BLOCK_LANES) {
         fv_vec weight[TILE_VECTORS];
         FV_UNROLL
-        for (int v = 0; v < vectors; v++) weight[v] = fv_vec_load(w + v * FV_LANES);
+        for (int v = 0; v < TILE_VECTORS; v++) weight[v] = fv_vec_load(w + v * FV_LANES);
         FV_UNROLL
         for (int p = 0; p < pixels; p++) {
             const fv_vec x = fv_vec_set1(seen[p][i]);
             FV_UNROLL
-            for (int v = 0; v < vectors; v++) sums[p][v] = fv_vec_fma(x, weight[v], sums[p][v]);
+            for (int v = 0; v < TILE_VECTORS; v++)
+                sums[p][v] = fv_vec_fma(x, weight[v], sums[p][v]);
         }
     }
+}
+
+/* sums += the products of source channels i and, if `both`, i + 1. */
+FV_ALWAYS_INLINE void tile_add_pair(const float *const seen[TILE_PIXELS], ptrdiff_t i,
+                                    const float *w, fv_vec sums[TILE_PIXELS][TILE_VECTORS],
+                                    const int pixels, const bool both)
+{
+    fv_vec weight[TILE_VECTORS];
+    FV_UNROLL
+    for (int v = 0; v < TILE_VECTORS; v++) weight[v] = fv_vec_load(w + v * FV_LANES);
+    FV_UNROLL
+    for (int p = 0; p < pixels; p++) {
+        const fv_vec x = both ? fv_vec_set1_pair(seen[p] + i) : fv_vec_set1_even(seen[p] + i);
+        FV_UNROLL
+        for (int v = 0; v < TILE_VECTORS; v++) sums[p][v] = fv_vec_fma(x, weight[v], sums[p][v]);
+    }
+}
+
+/* The same with a narrow panel: the sums of neighbouring lanes belong together. */
+FV_ALWAYS_INLINE void tile_add_narrow(const tile_job *j, const float *const seen[TILE_PIXELS],
+                                      const float *w, fv_vec sums[TILE_PIXELS][TILE_VECTORS],
+                                      const int pixels)
+{
+    ptrdiff_t i = 0;
+    for (; i + 1 < j->channels; i += 2, w += BLOCK_LANES)
+        tile_add_pair(seen, i, w, sums, pixels, true);
+    if (i < j->channels) tile_add_pair(seen, i, w, sums, pixels, false);
 }
 
 /* target = clamp(sums + bias + residual); vectors outside `last` are whole. */
@@ -105,17 +132,26 @@ FV_ALWAYS_INLINE void tile_store(const tile_job *j, const tile *t,
     }
 }
 
-FV_ALWAYS_INLINE void tile_run(const tile_job *j, const tile *t, const int pixels,
-                               const int vectors)
+FV_ALWAYS_INLINE void tile_run(const tile_job *j, const tile *t, const int pixels, const bool wide)
 {
     fv_vec sums[TILE_PIXELS][TILE_VECTORS];
     FV_UNROLL
     for (int p = 0; p < pixels; p++) {
         FV_UNROLL
-        for (int v = 0; v < vectors; v++) sums[p][v] = fv_vec_zero();
+        for (int v = 0; v < TILE_VECTORS; v++) sums[p][v] = fv_vec_zero();
     }
-    for (int k = 0; k < t->taps; k++) tile_add_tap(j, t, &t->tap[k], sums, pixels, vectors);
-    const int rest = j->lanes - (vectors - 1) * FV_LANES;
+    for (int k = 0; k < t->taps; k++) {
+        const float *seen[TILE_PIXELS];
+        tile_look(j, t, &t->tap[k], seen, pixels);
+        if (wide)
+            tile_add_wide(j, seen, j->panel + t->tap[k].tap * j->tap_floats, sums, pixels);
+        else
+            tile_add_narrow(j, seen, j->panel + t->tap[k].tap * j->tap_floats, sums, pixels);
+    }
+    const int vectors = wide ? TILE_VECTORS : 1, rest = j->lanes - (vectors - 1) * FV_LANES;
+    FV_UNROLL
+    for (int p = 0; p < pixels; p++)
+        if (!wide) sums[p][0] = fv_vec_sum_pairs(sums[p][0], sums[p][1]);
     if (rest == FV_LANES)
         tile_store(j, t, sums, pixels, vectors, true, fv_mask_first(FV_LANES));
     else
@@ -128,15 +164,15 @@ typedef void tile_fn(const tile_job *j, const tile *t);
 #define FV_TILE_DEFINE(pixels) \
     static void tile_narrow_##pixels(const tile_job *j, const tile *t) \
     { \
-        tile_run(j, t, pixels, 1); \
+        tile_run(j, t, pixels, false); \
     } \
     static void tile_wide_##pixels(const tile_job *j, const tile *t) \
     { \
-        tile_run(j, t, pixels, TILE_VECTORS); \
+        tile_run(j, t, pixels, true); \
     }
 FV_TILE_EACH(FV_TILE_DEFINE)
 
-/* [lanes > FV_LANES][pixels - 1] */
+/* [wide panel][pixels - 1] */
 #define FV_TILE_NARROW(pixels) tile_narrow_##pixels,
 #define FV_TILE_WIDE(pixels)   tile_wide_##pixels,
 static tile_fn *const tile_functions[TILE_VECTORS][TILE_PIXELS] = {

@@ -73,25 +73,49 @@ static size_t scratch_bytes(const fv_conv *c)
 
 /* ---- Packing ---------------------------------------------------------------------- */
 
-/* Strides, in floats, of the weights in the order of checkpoints. */
+static panel_shape sweep_panels(const fv_conv *c)
+{
+    return rows_worthwhile(c) ? rows_panels(c) : panel_forward(c);
+}
+
+/* The weights in the order of checkpoints: strides in floats, and how many neighbouring taps are
+ * one tap of the panels; see conv_rows.h. */
 typedef struct weight_strides {
     size_t group, source, target;
+    int merged;
 } weight_strides;
+
+/* Where source i (of `sources`, with lane 0) of a tap stands in a panel, and how far its lanes are
+ * apart. */
+static float *panel_source(const panel_shape *s, float *panel, int lanes, int tap, int i)
+{
+    if (lanes == BLOCK_LANES)
+        return panel + ((size_t)tap * (size_t)s->sources + (size_t)i) * BLOCK_LANES;
+    const size_t pairs = (size_t)(s->sources + 1) / 2;
+    return panel + ((size_t)tap * pairs + (size_t)(i / 2)) * BLOCK_LANES + i % 2;
+}
 
 static void pack_panel(const panel_shape *s, const weight_strides *stride, const float *w,
                        const float *scale, int target, float *panel)
 {
     const int lanes = panel_lanes(s, target), used = fv_min(lanes, s->targets - target);
+    const int step = lanes == BLOCK_LANES ? 1 : 2, channels = s->sources / stride->merged;
     for (int i = 0; i < s->sources; i++)
         for (int tap = 0; tap < s->taps; tap++) {
-            float *to = panel + ((size_t)tap * (size_t)s->sources + (size_t)i) * (size_t)lanes;
-            const float *from = w + (size_t)i * stride->source + (size_t)tap;
+            float *to = panel_source(s, panel, lanes, tap, i);
+            const float *from = w + (size_t)(i % channels) * stride->source +
+                                (size_t)(tap * stride->merged + i / channels);
             for (int t = 0; t < used; t++) {
                 const float value = from[(size_t)(target + t) * stride->target];
-                to[t] = scale ? value * scale[target + t] : value;
+                to[t * step] = scale ? value * scale[target + t] : value;
             }
-            for (int t = used; t < lanes; t++) to[t] = 0.0f;
+            for (int t = used; t < lanes; t++) to[t * step] = 0.0f;
         }
+    if (lanes == BLOCK_LANES || s->sources % 2 == 0) return;
+    for (int tap = 0; tap < s->taps; tap++) { /* the last pair lacks its second */
+        float *to = panel_source(s, panel, lanes, tap, s->sources - 1) + 1;
+        for (int t = 0; t < lanes; t++) to[t * step] = 0.0f;
+    }
 }
 
 /* Targets [first, last), counted over all groups. */
@@ -134,11 +158,13 @@ static void pack_narrow(const fv_conv *c, const weight_strides *stride, const fl
 static void pack_forward(const fv_conv *c, const float *w, const float *scale, float *packed,
                          int out0, int out1)
 {
-    const panel_shape s = panel_forward(c);
-    const size_t taps = (size_t)s.taps, row = (size_t)s.sources * taps;
+    const panel_shape s = sweep_panels(c);
+    const size_t taps = (size_t)c->window.kernel_h * (size_t)c->window.kernel_w;
+    const size_t row = (size_t)(c->in_c / c->groups) * taps;
     const weight_strides stride = { .group = (size_t)s.targets * row,
                                     .source = taps,
-                                    .target = row };
+                                    .target = row,
+                                    .merged = rows_worthwhile(c) ? c->window.kernel_w : 1 };
     if (group_size(c))
         pack_narrow(c, &stride, w, scale, packed, out0, out1);
     else
@@ -149,9 +175,9 @@ static void pack_backward(const fv_conv *c, const float *w, float *packed, int i
 {
     const panel_shape s = panel_backward(c);
     const size_t taps = (size_t)s.taps, row = (size_t)s.targets * taps;
-    const weight_strides stride = { .group = (size_t)s.sources * row,
-                                    .source = row,
-                                    .target = taps };
+    const weight_strides stride = {
+        .group = (size_t)s.sources * row, .source = row, .target = taps, .merged = 1
+    };
     if (group_size(c))
         pack_narrow(c, &stride, w, NULL, packed, in0, in1);
     else
@@ -160,7 +186,7 @@ static void pack_backward(const fv_conv *c, const float *w, float *packed, int i
 
 static size_t packed_forward_floats(const fv_conv *c)
 {
-    const panel_shape s = panel_forward(c);
+    const panel_shape s = sweep_panels(c);
     return group_size(c) ? group_packed_floats(c) : panel_floats(&s);
 }
 
@@ -185,8 +211,8 @@ static tile_job panel_job(const sweep *s, const float *panel, int channel, int l
     return job;
 }
 
-/* Every panel with every tile of a block; `channels` per tap. */
-static void run_block(const sweep *s, const float *source, int channels, int tiles)
+/* Every panel with every tile of a block. */
+static void run_block(const sweep *s, const float *source, int tiles)
 {
     const panel_shape *panels = &s->panels;
     for (int g = s->channel0 / panels->targets; g * panels->targets < s->channel1; g++) {
@@ -194,11 +220,14 @@ static void run_block(const sweep *s, const float *source, int channels, int til
         const int first = fv_max(s->channel0 - start, 0);
         const int last = fv_min(s->channel1 - start, panels->targets);
         for (int t = first; t < last; t += BLOCK_LANES) {
-            const int lanes = fv_min(last - t, BLOCK_LANES);
-            tile_job job = panel_job(s, s->packed + panel_at(panels, g, t), start + t, lanes);
+            const bool wide = panel_lanes(panels, t) == BLOCK_LANES;
+            const int used = fv_min(last - t, BLOCK_LANES);
+            tile_job job = panel_job(s, s->packed + panel_at(panels, g, t), start + t, used);
             job.source = source + (ptrdiff_t)g * panels->sources;
-            job.channels = channels;
-            tile_fn *const *functions = tile_functions[lanes > FV_LANES];
+            job.channels = panels->sources;
+            job.tap_floats =
+                (ptrdiff_t)(wide ? panels->sources : (panels->sources + 1) / 2) * BLOCK_LANES;
+            tile_fn *const *functions = tile_functions[wide];
             for (int i = 0; i < tiles; i++) functions[s->tiles[i].pixels - 1](&job, &s->tiles[i]);
         }
     }
@@ -214,6 +243,7 @@ static void run_narrow(const sweep *s, int tiles)
             const float *panel = s->packed + (ptrdiff_t)t * s->panels.taps * s->group_size;
             tile_job job = panel_job(s, panel, t, fv_min(s->channel1 - t, FV_LANES));
             job.source = s->source + t;
+            job.tap_floats = s->group_size * FV_LANES;
             functions[s->tiles[i].pixels - 1](&job, &s->tiles[i]);
         }
 }
@@ -243,7 +273,7 @@ static void run_grid(const sweep *s, const grid *g, int first, int last)
         if (s->group_size)
             run_narrow(s, tiles);
         else
-            run_block(s, s->source, s->panels.sources, tiles);
+            run_block(s, s->source, tiles);
     }
 }
 
@@ -270,7 +300,7 @@ static void run_rows(const sweep *s, const fv_conv *c, int row, int ox, int coun
             t->base[q] = (ptrdiff_t)p * w->stride_w * c->in_c;
         }
     }
-    run_block(s, s->rows, w->kernel_w * c->in_c, tiles);
+    run_block(s, s->rows, tiles);
 }
 
 static void forward_rows(const sweep *s, const fv_conv *c, int pixel0, int pixel1)
@@ -293,7 +323,7 @@ static void forward(const fv_conv_forward *j)
         .source = j->x,
         .source_stride = j->x_stride,
         .packed = j->packed,
-        .panels = panel_forward(c),
+        .panels = sweep_panels(c),
         .group_size = group_size(c),
         .channel0 = j->channel0,
         .channel1 = j->channel1,
