@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* safetensors: eight bytes with the length of a header, a header in JSON, and the elements, little
- * endian. Every rule of the format is enforced: names occur once, and the tensors fill the file from the
- * end of the header to its last byte without a gap or an overlap, so that one file means one thing to
- * all readers. */
+ * endian. Every rule of the format is enforced: names occur once, and the tensors fill the file
+ * from the end of the header to its last byte without a gap or an overlap, so that one file means
+ * one thing to all readers. */
 #include "io/tensors_impl.h"
 
 #include "base/file.h"

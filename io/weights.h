@@ -57,14 +57,15 @@ typedef struct fv_load_report {
 } fv_load_report;
 
 typedef struct fv_load_options {
-    const char *head; /* tensors whose name begins so may have another shape: they are initialised anew and
+    const char
+        *head; /* tensors whose name begins so may have another shape: they are initialised anew and
                          counted as reshaped (fine-tuning with another class number); NULL: none */
-    bool partial;     /* missing or unexpected tensors are reported, not an error */
+    bool partial; /* missing or unexpected tensors are reported, not an error */
 } fv_load_options;
 
-/* Loads every parameter by name; calls fv_params_touch(). On an error nothing has been changed. The message
- * of an error counts and names what does not fit. `options` may be NULL (strict), and so may `report`;
- * the report of a failure is valid too. */
+/* Loads every parameter by name; calls fv_params_touch(). On an error nothing has been changed. The
+ * message of an error counts and names what does not fit. `options` may be NULL (strict), and so
+ * may `report`; the report of a failure is valid too. */
 fv_status fv_weights_load(const char *path, fv_params *params, const fv_load_options *options,
                           fv_load_report *report, fv_error *err);
 

@@ -18,18 +18,18 @@
 
 typedef struct fv_optimizer fv_optimizer;
 
-/* `params` and `kernels` are borrowed; parameters must all exist by now. Reads every key of the map but
- * `lr`, which it marks as known (see optim/schedule.h). */
+/* `params` and `kernels` are borrowed; parameters must all exist by now. Reads every key of the map
+ * but `lr`, which it marks as known (see optim/schedule.h). */
 fv_status fv_optimizer_create(fv_optimizer **out, fv_config_node *map, fv_params *params,
                               const fv_kernels *kernels, fv_error *err);
 void fv_optimizer_destroy(fv_optimizer *optimizer); /* accepts NULL */
 
-/* One step on all parameters that are trained and not frozen; calls fv_params_touch(). Spread over threads;
- * allocates nothing. */
+/* One step on all parameters that are trained and not frozen; calls fv_params_touch(). Spread over
+ * threads; allocates nothing. */
 void fv_optimizer_step(fv_optimizer *optimizer, double rate);
 
-/* The state, for checkpoints: `count` tensors, one per parameter that has one, each with as many floats
- * as its parameter. The name is "velocity/<parameter>". Borrowed; may be written to when resuming. */
+/* The state, for checkpoints: one slot per parameter that has one, with as many floats as the
+ * parameter. The name is "velocity/<parameter>". Borrowed; may be written to when resuming. */
 typedef struct fv_optimizer_slot {
     char name[256];
     size_t count;

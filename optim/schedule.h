@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* optim/schedule.h - the learning rate, a pure function of the step.
  *
- * The schedules of PaddleClas 2.6 (ppcls/optimizer/learning_rate.py), each with linear warm-up, by step or
- * by epoch. With S steps per epoch, E epochs, W warm-up epochs, unit factor q = S (1 by epoch), time
- * k = the step (or the epoch), u = k - warm-up length:
+ * The schedules of PaddleClas 2.6 (ppcls/optimizer/learning_rate.py), each with linear warm-up, by
+ * step or by epoch. With S steps per epoch, E epochs, W warm-up epochs, unit factor q = S (1 by
+ * epoch), time k = the step (or the epoch), u = k - warm-up length:
  *
- *   Constant   lr                          MultiStepDecay lr * gamma^(milestones * q <= u)
+ *   Constant   lr; also named ConstLR, and without a name
  *   Cosine     eta_min + (lr - eta_min) * (1 + cos(pi * u / ((E - W) * q))) / 2
- *   Linear     (lr - end) * (1 - min(u, D) / D)^power + end, D = (E - W) * q; Polynomial is this with power
- *   Step       lr * gamma^floor(u / (step_size * q))
+ *   Linear     (lr - end_lr) * (1 - min(u, D) / D)^power + end_lr, D = (E - W) * q; also named
+ *              Polynomial
+ *   Step       lr * gamma^floor(u / I), I = floor(step_size * S) steps, or step_size epochs
  *   Piecewise  values[number of decay_epochs * q <= u]
+ *   MultiStepDecay  lr * gamma^(number of milestones * q <= u)
  */
 #ifndef FV_OPTIM_SCHEDULE_H
 #define FV_OPTIM_SCHEDULE_H
@@ -20,10 +22,10 @@
 
 typedef struct fv_schedule fv_schedule;
 
-/* Reads the map Optimizer.lr. epochs and steps_per_epoch come from the run; keys of the same name in the
- * map are accepted and overridden by them, with a notice, as PaddleClas does. */
-fv_status fv_schedule_create(fv_schedule **out, fv_config_node *lr, int epochs, int64_t steps_per_epoch,
-                             fv_error *err);
+/* Reads the map Optimizer.lr. epochs and steps_per_epoch come from the run; keys of the same name
+ * in the map are accepted and overridden by them, with a notice, as PaddleClas does. */
+fv_status fv_schedule_create(fv_schedule **out, fv_config_node *lr, int epochs,
+                             int64_t steps_per_epoch, fv_error *err);
 void fv_schedule_destroy(fv_schedule *schedule); /* accepts NULL */
 
 /* The rate used by global optimiser step `step`, counted from 0. */
