@@ -59,6 +59,10 @@ fv_status fv_h5_open(fv_h5_reader **out, const char *path, fv_error *err)
 
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+#if H5_VERSION_GE(1, 12, 1) || (H5_VERS_MINOR == 10 && H5_VERS_RELEASE >= 7)
+    /* Files are replaced, never changed; and some network disks know no locks. */
+    H5Pset_file_locking(access, false, true);
+#endif
     r->file = H5Fopen(path, H5F_ACC_RDONLY, access);
     H5Pclose(access);
     if (r->file < 0) {
