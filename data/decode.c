@@ -94,9 +94,9 @@ static fv_status fail_unknown(const uint8_t *bytes, size_t size, fv_error *err)
     if (name) {
         return fv_fail(err, FV_ERR_FORMAT, "this is %s: only JPEG and PNG are read", name);
     }
-    return fv_fail(err, FV_ERR_FORMAT, "neither JPEG nor PNG: it begins with the byte%s %02x%s%02x",
-                   size > 1 ? "s" : "", bytes[0], size > 1 ? " " : " of ",
-                   size > 1 ? bytes[1] : (unsigned)size);
+    if (size == 1) return fv_fail(err, FV_ERR_FORMAT, "neither JPEG nor PNG: a single byte");
+    return fv_fail(err, FV_ERR_FORMAT, "neither JPEG nor PNG: it begins with the bytes %02x %02x",
+                   bytes[0], bytes[1]);
 }
 
 fv_status fv_decode_check_size(uint64_t width, uint64_t height, const fv_decode_options *options,

@@ -158,7 +158,7 @@ static void test_messages(void **state)
         const char *file, *message;
     } table[] = {
         { "zero_byte.jpg", "empty file" },
-        { "one_byte.jpg", "neither JPEG nor PNG: it begins with the byte ff of 1" },
+        { "one_byte.jpg", "neither JPEG nor PNG: a single byte" },
         { "zeros.jpg", "neither JPEG nor PNG: it begins with the bytes 00 00" },
         { "text.jpg", "this is text: only JPEG and PNG are read" },
         { "html_error_page.jpg", "this is a web page or XML: only JPEG and PNG are read" },
