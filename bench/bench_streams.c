@@ -3,8 +3,8 @@
  *
  *     bench_streams [THREADS]
  *
- * GB/s, counting each tensor that is read or written once; the best of many runs. What memory itself
- * gives is the column "copy". Tensors of 1 MB stay in the cache, those of 64 MB do not.
+ * GB/s, counting each tensor that is read or written once; the best of many runs. What memory
+ * itself gives is the column "copy". Tensors of 1 MB stay in the cache, those of 64 MB do not.
  */
 #include "base/clock.h"
 #include "base/compiler.h"

@@ -69,7 +69,7 @@ static int input_pixel(const fv_window *w, int out, int ky, int kx)
 /* What one tap of one output pixel adds: to an output, an input, or a weight. */
 typedef enum target { TO_OUTPUT, TO_INPUT, TO_WEIGHT } target;
 
-/* All sums of output rows [row0, row1), in double, and beside each the sum of its absolute terms. */
+/* All sums over output rows [row0, row1), in double, and beside each that of its absolute terms. */
 static void naive(const problem *p, target to, int row0, int row1, double *sums, double *sizes)
 {
     const fv_window *w = &p->window;
@@ -91,7 +91,7 @@ static void naive(const problem *p, target to, int row0, int row1, double *sums,
         }
 }
 
-/* Rows [0, rows) in three random parts, the middle one first: the parts must not know each other. */
+/* Rows [0, rows) in three parts, the middle one first: the parts must not know each other. */
 static void run_in_parts(void (*kernel)(const fv_depthwise *), fv_depthwise *job, fv_random *r,
                          int rows)
 {

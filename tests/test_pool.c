@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pooling: every variant against the definition written out in double, on shapes drawn at random. */
+/* Pooling: every variant against the definition in double, on shapes drawn at random. */
 #include "kernel_testing.h"
 
 enum { ROUNDS = 300 };

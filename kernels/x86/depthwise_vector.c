@@ -8,8 +8,8 @@
  * between which the taps repeat are neighbours: a phase. Taps outside the image are cut off, so
  * that pixels near the sides come one by one; the order of the terms is the same everywhere.
  *
- * A tile jumps between rows and pixels in a way that no prefetcher follows. So it asks itself for
- * what the tile below it will need: that doubles the speed once the data is larger than the cache. */
+ * A tile jumps between rows and pixels in a way that no prefetcher follows. So it asks for what the
+ * tile below it will need: that doubles the speed once the data is larger than the cache. */
 #include "kernels/variants.h"
 #include "kernels/window.h"
 #include "kernels/x86/lanes.h"
