@@ -3,8 +3,8 @@
  *
  * Buffers are laid out to catch what usually goes wrong: pixel strides larger than the channels,
  * with a guard value in the gap that must survive; channel counts that are no multiple of a
- * register; pointers off their alignment; no float after the last channel of the last pixel, so that the
- * address sanitizer sees reads past the end. Inputs have NaN in their gaps.
+ * register; pointers off their alignment; no float after the last channel of the last pixel, so
+ * that the address sanitizer sees reads past the end. Inputs have NaN in their gaps.
  */
 #ifndef FV_TESTS_KERNEL_TESTING_H
 #define FV_TESTS_KERNEL_TESTING_H

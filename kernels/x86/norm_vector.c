@@ -2,8 +2,8 @@
 /* Batch normalisation of a range of pixels.
  *
  * All of these stream, so the order is that of memory: prefetchers follow no other, and in it one
- * core moves some 36 GB/s instead of 15. Few channels leave room for a group of neighbouring pixels,
- * so that what belongs to a channel is loaded once for the group, and a sum stored once. */
+ * core moves some 36 GB/s instead of 15. Few channels leave room for a group of neighbouring
+ * pixels, so that what belongs to a channel is loaded once for the group, and a sum stored once. */
 #include "kernels/variants.h"
 #include "kernels/x86/lanes.h"
 
