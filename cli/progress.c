@@ -47,19 +47,20 @@ void fv_progress_line(char *out, size_t size, const fv_train_event *e)
 
 enum { FIELD = 48, FIELDS = 7, BAR_MIN = 8, BAR_MAX = 30 };
 
-/* What stands right of the bar, most important first. */
+/* What stands right of the bar, most important first; of constant width, so that it does not jump. */
 static int bar_fields(char fields[FIELDS][FIELD], const fv_train_event *e)
 {
-    char eta[40];
+    char eta[40], total[24];
+    const int digits = snprintf(total, sizeof(total), "%" PRId64, e->batches);
     fv_progress_time(eta, sizeof(eta), e->eta_seconds);
     int n = 0;
-    snprintf(fields[n++], FIELD, "%" PRId64 "/%" PRId64, e->batch, e->batches);
-    snprintf(fields[n++], FIELD, "loss %.3f", e->loss);
-    snprintf(fields[n++], FIELD, "Top1 %.1f%%", 100.0 * e->top1);
-    snprintf(fields[n++], FIELD, "ETA %s", eta);
-    snprintf(fields[n++], FIELD, "%.0f img/s", e->images_per_second);
-    snprintf(fields[n++], FIELD, "lr %.2g", e->rate);
-    snprintf(fields[n++], FIELD, "data wait %.0f%%", 100.0 * e->wait_share);
+    snprintf(fields[n++], FIELD, "%*" PRId64 "/%s", digits, e->batch, total);
+    snprintf(fields[n++], FIELD, "loss %6.3f", e->loss);
+    snprintf(fields[n++], FIELD, "Top1 %5.1f%%", 100.0 * e->top1);
+    snprintf(fields[n++], FIELD, "ETA %8s", eta);
+    snprintf(fields[n++], FIELD, "%5.0f img/s", e->images_per_second);
+    snprintf(fields[n++], FIELD, "lr %-7.2g", e->rate);
+    snprintf(fields[n++], FIELD, "data wait %3.0f%%", 100.0 * e->wait_share);
     return n;
 }
 

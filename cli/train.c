@@ -164,21 +164,15 @@ static void close_session(session *s)
 static void say_banner(session *s)
 {
     const fv_source *t = &s->train;
-    const fv_params *params = fv_trainer_params(s->trainer);
-    int frozen = 0;
-    for (int i = 0; i < fv_params_count(params); i++) {
-        const fv_param *p = fv_params_at(params, i);
-        frozen += p->trained && p->frozen;
-    }
     fv_console_say(&s->console,
                    "data: %" PRId64 " pictures to train on, %" PRId64 " to evaluate, %d classes; "
                    "%" PRId64 " batches of %d, %d x %d",
                    fv_dataset_count(t->dataset),
                    s->eval.dataset ? fv_dataset_count(s->eval.dataset) : 0, s->classes,
                    fv_trainer_batches(s->trainer), t->batch_size, t->height, t->width);
-    fv_console_say(&s->console,
-                   "model: %s, %zu parameters in training (%d tensors frozen), %.1f MB for a step",
-                   s->settings.arch.model->name, fv_params_trained_floats(params), frozen,
+    fv_console_say(&s->console, "model: %s, %zu parameters, %.1f MB of memory for a step",
+                   s->settings.arch.model->name,
+                   fv_params_trained_floats(fv_trainer_params(s->trainer)),
                    (double)fv_trainer_arena_bytes(s->trainer) / 1e6);
 }
 
@@ -229,8 +223,7 @@ static fv_status say_end(session *s, fv_error *err)
     fv_progress_time(seconds, sizeof(seconds), p->seconds);
     if (p->best_epoch)
         say_result(s, "best Top1 %.2f %% after epoch %" PRId64 " of %" PRId64 ", in %s: %s",
-                   100.0 * p->best_top1, p->best_epoch, p->epoch, fv_trainer_best_path(s->trainer),
-                   seconds);
+                   100.0 * p->best_top1, p->best_epoch, p->epoch, seconds, best);
     else
         say_result(s, "%" PRId64 " epochs trained in %s: %s", p->epoch, seconds, best);
     const int64_t *samples;

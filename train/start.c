@@ -19,7 +19,7 @@ fv_status fv_start_params(fv_params **out, const fv_model *model, int classes, i
     fv_params *params = NULL;
     fv_graph *graph = NULL;
     fv_status status = fv_params_create(&params, seed, err);
-    if (status == FV_OK) status = fv_graph_create(&graph, params, FV_EVAL, err);
+    if (status == FV_OK) status = fv_graph_create(&graph, params, FV_TRAIN, err);
     if (status == FV_OK) {
         fv_tensor *outputs[FV_MAX_OUTPUTS];
         const fv_model_options options = { .classes = classes };
