@@ -392,10 +392,10 @@ fv_batch *fv_loader_take(fv_loader *loader)
     fv_loader *l = loader;
     if (l->take >= l->batches) return NULL;
     slot *s = slot_of(l, l->take);
-    assert(s->state != OUT);
     const double begin = fv_clock_seconds();
     if (l->options.workers) {
         pthread_mutex_lock(&l->mutex);
+        assert(s->state != OUT);
         while (s->state != READY) pthread_cond_wait(&l->progress, &l->mutex);
         s->state = OUT;
         pthread_mutex_unlock(&l->mutex);
