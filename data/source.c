@@ -40,7 +40,10 @@ static const fv_field dataset_fields[] = {
     FV_FIELD_STRING(dataset_options, image_root, ""),
     FV_FIELD_STRING(dataset_options, cls_label_path, NULL),
     FV_FIELD_STRING(dataset_options, delimiter, " "),
-    FV_FIELD_NODE(dataset_options, transform_ops),
+    { .key = "transform_ops",
+      .type = FV_NODE,
+      .offset = offsetof(dataset_options, transform_ops),
+      .otherwise_text = FV_REQUIRED },
     FV_FIELD_NODE(dataset_options, batch_transform_ops),
     FV_FIELD_BOOL(dataset_options, relabel, false),
     FV_FIELD_END,
@@ -127,9 +130,6 @@ static fv_status read_section(section *out, fv_pipeline **pipeline, fv_config_no
     FV_TRY(fv_config_read(maps.loader, loader_fields, &out->loader, err));
     FV_TRY(check_dataset(maps.dataset, &out->dataset, err));
     out->loader_map = maps.loader;
-    if (!out->dataset.transform_ops) {
-        return fv_config_fail(maps.dataset, err, "transform_ops: must be given");
-    }
     return fv_pipeline_create(pipeline, out->dataset.transform_ops, where, err);
 }
 

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "testing.h"
+
+#include "pipeline_testing.h"
+
+#include "base/compiler.h"
+
+static void test_describe(void **state)
+{
+    (void)state;
+    run *r = malloc(sizeof(*r));
+    assert_ok(try_open(
+        r, "- DecodeImage: {backend: pil, to_rgb: False}\n"
+           "- RandCropImage: {size: [32, 24], use_log_aspect: True}\n"
+           "- RandFlipImage:\n- ResizeImage: {size: 20, interpolation: box, backend: pil}\n"
+           "- CropImage: {size: 16}\n- NormalizeImage: {mean: 0.5, std: 0.25}\n"
+           "- ToCHWImage:\n"));
+    char *text = fv_pipeline_describe(r->pipeline);
+    assert_string_equal(text,
+                        "decode(pillow,bgr) rand_crop(32x24,scale 0.08:1,ratio 0.75:1.33333,log,"
+                        "bilinear,opencv) rand_flip(1) resize(20,box,pillow) crop(16) normalize("
+                        "0.00392156886,mean 0.5:0.5:0.5,std 0.25:0.25:0.25)");
+    fv_free(text);
+    close_run(r);
+
+    const fv_pipeline_options options = { .profile = FV_PILLOW,
+                                          .filter = FV_BILINEAR,
+                                          .resize_short = 256,
+                                          .crop = 224,
+                                          .mean = { 0.5f, 0.5f, 0.5f },
+                                          .std = { 0.5f, 0.5f, 0.5f } };
+    fv_pipeline *eval = NULL;
+    assert_ok(fv_pipeline_create_eval(&eval, &options, &testing_err));
+    text = fv_pipeline_describe(eval);
+    /* The same line as from a config, so that the two can be compared. */
+    assert_ok(
+        try_open(r, "- DecodeImage: {backend: pil}\n"
+                    "- ResizeImage: {resize_short: 256, backend: pil}\n- CropImage: {size: 224}\n"
+                    "- NormalizeImage: {mean: 0.5, std: 0.5}\n"));
+    char *again = fv_pipeline_describe(r->pipeline);
+    assert_string_equal(text, again);
+    assert_true(fv_pipeline_is_fixed(eval));
+    fv_free(text);
+    fv_free(again);
+    fv_pipeline_destroy(eval);
+    close_run(r);
+    free(r);
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ops, *message;
+    } table[] = {
+        { "- DecodImage: {}\n",
+          "a.yaml:2:3: ops.0: unknown operation DecodImage, did you mean \"DecodeImage\"?" },
+        { "- DecodeImage:\n- AutoAugment: {}\n",
+          "a.yaml:3:3: ops.1: unknown operation AutoAugment" },
+        { "- CropImage: {size: 3}\n",
+          "a.yaml:2:3: ops.0: DecodeImage must be the first operation, and only that" },
+        { "- DecodeImage:\n- DecodeImage:\n",
+          "a.yaml:3:3: ops.1: DecodeImage must be the first operation, and only that" },
+        { "- DecodeImage:\n- CropImage: {size: 3}\n",
+          "a.yaml:1:1: ops: NormalizeImage is missing" },
+        { "- DecodeImage:\n- ResizeImage: {resize_short: 3}\n- NormalizeImage: {}\n",
+          "a.yaml:4:3: ops.2.NormalizeImage: the pictures still differ in size here: put "
+          "CropImage,"
+          " or ResizeImage with size, before" },
+        { "- DecodeImage:\n- CropImage: {size: 3}\n- NormalizeImage:\n- RandFlipImage:\n",
+          "a.yaml:5:3: ops.3: RandFlipImage must come before NormalizeImage" },
+        { "- DecodeImage:\n- CropImage: {size: 3}\n- NormalizeImage: {}\n- NormalizeImage: {}\n",
+          "a.yaml:5:3: ops.3.NormalizeImage: must be given once only" },
+        { "- DecodeImage\n", "a.yaml:2:3: ops.0: must be one operation, \"- Name: {options}\"" },
+        { "- DecodeImage: {channel_first: True}\n",
+          "a.yaml:2:17: ops.0.DecodeImage.channel_first: must be False: pictures are rows of pixels"
+          " here" },
+        { "- DecodeImage: {backend: gd}\n",
+          "a.yaml:2:17: ops.0.DecodeImage.backend: expected one of pil, cv2, got \"gd\"" },
+        { "- DecodeImage:\n- CropImage: {}\n", "a.yaml:3:3: ops.1.CropImage.size: must be given" },
+        { "- DecodeImage:\n- CropImage: {size: 2.5}\n",
+          "a.yaml:3:15: ops.1.CropImage.size: must be one whole number or [width, height]" },
+        { "- DecodeImage:\n- CropImage: {size: [1, 2, 3]}\n",
+          "a.yaml:3:15: ops.1.CropImage.size: must be one whole number or [width, height]" },
+        { "- DecodeImage:\n- CropImage: {size: 0}\n",
+          "a.yaml:3:15: ops.1.CropImage.size: 0 is outside [1, 16384]" },
+        { "- DecodeImage:\n- ResizeImage: {size: 9}\n- CropImage: {size: 10}\n",
+          "a.yaml:4:15: ops.2.CropImage.size: 10 x 10 is larger than the picture, 9 x 9 by then" },
+        { "- DecodeImage:\n- ResizeImage: {backend: pil}\n",
+          "a.yaml:3:3: ops.1.ResizeImage: needs size or resize_short" },
+        { "- DecodeImage:\n- ResizeImage: {size: 8, interpolation: box}\n",
+          "a.yaml:3:26: ops.1.ResizeImage.interpolation: backend cv2 has no \"box\"" },
+        { "- DecodeImage:\n- RandCropImage: {size: 8, scale: [1, 0.5]}\n",
+          "a.yaml:3:28: ops.1.RandCropImage.scale: must be [smallest, largest]" },
+        { "- DecodeImage:\n- RandFlipImage: {flip_code: 2}\n",
+          "a.yaml:3:19: ops.1.RandFlipImage.flip_code: 2 is outside [-1, 1]" },
+        { "- DecodeImage:\n- CropImage: {size: 3}\n- NormalizeImage: {mean: [1, 2]}\n",
+          "a.yaml:4:20: ops.2.NormalizeImage.mean: must be one number or three, not 2" },
+        { "- DecodeImage:\n- CropImage: {size: 3}\n- NormalizeImage: {output_fp16: True}\n",
+          "a.yaml:4:20: ops.2.NormalizeImage.output_fp16: must be False: floats come out" },
+    };
+    run *r = malloc(sizeof(*r));
+    for (size_t i = 0; i < FV_ARRAY_LEN(table); i++) {
+        config_expect_error(try_open(r, table[i].ops), table[i].message);
+        assert_null(r->pipeline);
+        close_run(r);
+    }
+    fv_pipeline *p = NULL;
+    config_expect_error(fv_pipeline_create(&p, NULL, "Train", &testing_err),
+                        "Train: transform_ops: missing: a list of operations is needed");
+    fv_pipeline_options options = { .profile = FV_PILLOW, .filter = FV_BILINEAR };
+    config_expect_error(fv_pipeline_create_eval(&p, &options, &testing_err),
+                        "pipeline: crop 0, resize_short 0: a crop of 1 to 16384 pixels is needed,"
+                        " and resize_short no larger");
+    options.crop = 9;
+    options.filter = FV_AREA;
+    config_expect_error(fv_pipeline_create_eval(&p, &options, &testing_err),
+                        "pipeline: profile pillow has no filter area");
+    free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_errors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
