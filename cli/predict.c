@@ -70,7 +70,7 @@ static void take_prediction(void *ctx, const fv_prediction *p)
     output *out = ctx;
     if (p->error) fprintf(stderr, "warning: %s\n", p->error);
     fv_predict_table_add(&out->table, p);
-    if (!out->job->arguments->json) return;
+    if (!out->job->arguments.json) return;
     json_array_append_new(out->list, p->error
                                          ? json_pack("{s:o, s:o}", "file", fv_json_text(p->path),
                                                      "error", fv_json_text(p->error))
@@ -94,7 +94,7 @@ static fv_status predict(const fv_predict_job *job, fv_classifier *classifier, f
         .stop = fv_interrupt_signal(),
     };
     fv_interrupt_install();
-    fv_predict_table_begin(&out.table, fv_output(job->arguments), &job->pictures, &job->labels);
+    fv_predict_table_begin(&out.table, fv_output(&job->arguments), &job->pictures, &job->labels);
     int failed = 0;
     const fv_status status =
         fv_predict(&p, (const char *const *)job->pictures.paths.items, count, &failed, err);
@@ -102,7 +102,7 @@ static fv_status predict(const fv_predict_job *job, fv_classifier *classifier, f
         json_decref(out.list);
         return status;
     }
-    FV_TRY(fv_json_write(job->arguments, out.list, err));
+    FV_TRY(fv_json_write(&job->arguments, out.list, err));
     if (failed)
         return fv_fail(err, FV_ERR_IO, "%d of %d pictures could not be predicted", failed, count);
     return FV_OK;

@@ -22,8 +22,9 @@ typedef struct fv_predict_options {
 /* What is predicted with what, from options, a configuration (or none) and the file of weights, in
  * this order. */
 typedef struct fv_predict_job {
-    const fv_arguments *arguments;
+    fv_arguments arguments; /* borrowed parts; --json is Infer.save_dir where it was not given */
     const fv_predict_options *options;
+    char json[4096];   /* behind arguments.json in that case */
     fv_config *config; /* of -c, or NULL */
     fv_settings settings;
     const fv_model *model;

@@ -5,6 +5,7 @@
 #include "cli/command.h"
 
 #include <math.h>
+#include <string.h>
 
 /* The usual numbers of ImageNet, of R, G, B in [0, 1]. */
 static const fv_floats imagenet_mean = { 3, { 0.485, 0.456, 0.406 } };
@@ -116,7 +117,7 @@ static fv_status find_labels(fv_predict_job *job, fv_error *err)
 
 static fv_status find_pictures(fv_predict_job *job, fv_error *err)
 {
-    const fv_arguments *a = job->arguments;
+    const fv_arguments *a = &job->arguments;
     const fv_infer_settings *infer = &job->settings.infer;
     const char *root = job->options->root ? job->options->root : "";
     for (int i = 0; i < a->operand_count; i++)
@@ -130,9 +131,24 @@ static fv_status find_pictures(fv_predict_job *job, fv_error *err)
                    "which pictures? Name files, folders or lists, or set Infer.infer_imgs");
 }
 
+/* As in PaddleClas, Infer.save_dir is no folder: it names the JSON file, ".json" may be left out. */
+static fv_status find_json(fv_predict_job *job, fv_error *err)
+{
+    const char *path = job->settings.infer.save_dir;
+    if (job->arguments.json || !path) return FV_OK;
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') length--;
+    const bool whole = length > 5 && strncmp(path + length - 5, ".json", 5) == 0;
+    if (length + sizeof(".json") > sizeof(job->json))
+        return fv_fail(err, FV_ERR_CONFIG, "Infer.save_dir: the path is too long");
+    snprintf(job->json, sizeof(job->json), "%.*s%s", (int)length, path, whole ? "" : ".json");
+    job->arguments.json = job->json;
+    return FV_OK;
+}
+
 fv_status fv_predict_prepare(fv_predict_job *job, const fv_arguments *arguments, fv_error *err)
 {
-    *job = (fv_predict_job){ .arguments = arguments, .options = arguments->options };
+    *job = (fv_predict_job){ .arguments = *arguments, .options = arguments->options };
     fv_pictures_init(&job->pictures);
     if (arguments->config) {
         FV_TRY(fv_arguments_config(arguments, &job->config, err));
@@ -140,6 +156,7 @@ fv_status fv_predict_prepare(fv_predict_job *job, const fv_arguments *arguments,
     } else if (arguments->override_count) {
         return fv_fail(err, FV_ERR_CONFIG, "-o: overrides a configuration, but none is given: -c");
     }
+    FV_TRY(find_json(job, err));
     FV_TRY(find_weights(job, err));
     FV_TRY(find_pictures(job, err));
     FV_TRY(find_labels(job, err));

@@ -47,16 +47,17 @@ static bool has_extension(const char *path, const char *const *extensions)
 
 /* ---- Folders ---- */
 
+static const char *const picture_extensions[] = { ".jpg", ".jpeg", ".png", NULL };
+
 static fv_status visit(fv_pictures *pictures, FTS *walk, fv_error *err)
 {
-    static const char *const extensions[] = { ".jpg", ".jpeg", ".png", NULL };
     FTSENT *entry;
     while ((entry = fts_read(walk)) != NULL) {
         switch (entry->fts_info) {
         case FTS_F:
         case FTS_NS: /* a link to nothing: reading it will tell */
         case FTS_SLNONE:
-            if (has_extension(entry->fts_path, extensions))
+            if (has_extension(entry->fts_path, picture_extensions))
                 FV_TRY(append(pictures, entry->fts_path, err));
             break;
         case FTS_DNR:
@@ -92,6 +93,8 @@ static fv_status add_folder(fv_pictures *pictures, const char *path, fv_error *e
     FV_TRY(status);
 
     const int count = pictures->paths.count - first;
+    if (count == 0 && has_extension(folder, picture_extensions))
+        return append(pictures, folder, err); /* meant as a picture: reading it will tell */
     if (count == 0)
         return fv_fail(err, FV_ERR_IO, "%s: no pictures (.jpg .jpeg .png) in this folder", path);
     qsort(pictures->paths.items + first, (size_t)count, sizeof(*pictures->paths.items), by_bytes);

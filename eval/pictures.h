@@ -22,8 +22,9 @@ typedef struct fv_pictures {
 void fv_pictures_init(fv_pictures *pictures);
 void fv_pictures_deinit(fv_pictures *pictures);
 
-/* Appends what `path` means. `root` may be "". Fails for a folder without pictures or one that
- * cannot be read, and for a list that is missing, empty or no text. */
+/* Appends what `path` means. `root` may be "". Fails for a folder that cannot be read or has no
+ * pictures (unless its own name is a picture's: then it is one that cannot be read), and for a list
+ * that is missing, empty or no text. */
 fv_status fv_pictures_add(fv_pictures *pictures, const char *path, const char *root, fv_error *err);
 
 /* Appends the pictures of a list, whatever its extension. */

@@ -23,7 +23,7 @@ static char output[1 << 16]; /* of the last command: standard output, then stand
 static int fovea(const char *format, ...) FV_PRINTF(1, 2);
 static int fovea(const char *format, ...)
 {
-    static char arguments[2048], command[4096];
+    static char arguments[16384], command[20000];
     va_list args;
     va_start(args, format);
     vsnprintf(arguments, sizeof(arguments), format, args);
@@ -320,6 +320,13 @@ static void test_eval_refuses(void **state)
     expect(fovea("eval -c eval.yaml -o Arch.class_num=5"), 2,
            "weights.safetensors: weights for 200 classes, but Arch.class_num is 5\n");
     expect(fovea("eval -c eval.yaml -o Arch.name=MobileNetV2_x0_5"), 1, "weights.safetensors");
+    expect(
+        fovea("eval -c eval.yaml -o DataLoader.Eval.sampler.drop_last=True"), 2,
+        "fovea eval: evaluation: the sampler leaves out 3 of 11 images; set sampler.drop_last to "
+        "False\n");
+    put("other.txt", "00.jpg 0\n01.jpg 200\n");
+    expect(fovea("eval -c eval.yaml -o DataLoader.Eval.dataset.cls_label_path=other.txt"), 1,
+           "fovea eval: other.txt:2: label 200: must be from 0 to 199\n");
     expect(fovea("eval -c eval.yaml -o Global.pretraned_model=x"), 2,
            "did you mean \"pretrained_model\"?");
 }
@@ -362,6 +369,36 @@ static void test_predict(void **state)
     json_decref(mixed);
 }
 
+/* Everything that options do not say comes from the configuration. */
+static void test_predict_with_config(void **state)
+{
+    (void)state;
+    put("infer.yaml", "Global: {pretrained_model: weights}\n"
+                      "Arch: {name: MobileNetV2_x0_25}\n"
+                      "Infer:\n"
+                      "  infer_imgs: pictures\n"
+                      "  save_dir: saved/\n"
+                      "  transforms:\n"
+                      "  - DecodeImage: {to_rgb: True, channel_first: False}\n"
+                      "  - ResizeImage: {resize_short: 36}\n"
+                      "  - CropImage: {size: 32}\n"
+                      "  - NormalizeImage: {scale: 1.0/255.0, mean: [0.5, 0.5, 0.5], "
+                      "std: [0.5, 0.5, 0.5]}\n"
+                      "  - ToCHWImage:\n"
+                      "  PostProcess: {name: Topk, topk: 2, class_id_map_file: labels.txt}\n");
+    expect(fovea("predict -c infer.yaml"), 0, "(Infer.transforms)\n");
+    expect(fovea("predict --model MobileNetV2_x0_25 --weights weights --crop 32 --resize-short 36 "
+                 "--mean 0.5 --std 0.5 --topk 2 --labels labels.txt --json options.json pictures"),
+           0, "(the options of the command line)\n");
+    json_t *saved = load_json("saved.json"), *given = load_json("options.json");
+    assert_int_equal(json_array_size(saved), PICTURES);
+    assert_true(json_equal(saved, given));
+    json_decref(saved);
+    json_decref(given);
+    expect(fovea("predict --weights weights -o Arch.name=MobileNetV2 x.jpg"), 2,
+           "fovea predict: -o: overrides a configuration, but none is given: -c\n");
+}
+
 /* Standard output holds the JSON and nothing else. */
 static void test_json_to_standard_output(void **state)
 {
@@ -384,17 +421,36 @@ static void test_config(void **state)
     expect(fovea("config -c none.yaml"), 1, "none.yaml");
 }
 
+/* The list of the folder with every label moved by one. */
+static void write_wrong_list(const char *assets)
+{
+    static char path[4200], wrong[32768], name[256];
+    int label, at = 0;
+    snprintf(path, sizeof(path), "%s/imagenet_mini_rot180/val_list.txt", assets);
+    FILE *list = fopen(path, "r");
+    assert_non_null(list);
+    while (fscanf(list, "%255s %d", name, &label) == 2)
+        at += snprintf(wrong + at, sizeof(wrong) - (size_t)at, "%s %d\n", name, (label + 1) % 1000);
+    fclose(list);
+    put("wrong.txt", wrong);
+}
+
 static double evaluate_imagenet(const char *weights, const char *assets, int batch, int threads)
 {
-    expect(fovea("eval -c eval.yaml -o Arch.name=MobileNetV2 "
-                 "-o Global.pretrained_model='%s' "
-                 "-o DataLoader.Eval.dataset.image_root='%s/imagenet_mini_rot180' "
-                 "-o DataLoader.Eval.dataset.cls_label_path='%s/imagenet_mini_rot180/val_list.txt' "
-                 "-o DataLoader.Eval.dataset.transform_ops.1.ResizeImage='{resize_short: 256, "
-                 "backend: pil}' "
-                 "-o DataLoader.Eval.dataset.transform_ops.2.CropImage.size=224 "
-                 "-o DataLoader.Eval.sampler.batch_size=%d --threads %d --json eval.json",
-                 weights, assets, assets, batch, threads),
+    static const char *const overrides =
+        "-o Arch.name=MobileNetV2 -o Global.pretrained_model='%s' "
+        "-o DataLoader.Eval.dataset.image_root='%s/imagenet_mini_rot180' "
+        "-o DataLoader.Eval.dataset.cls_label_path='%s/imagenet_mini_rot180/val_list.txt' "
+        "-o DataLoader.Eval.dataset.transform_ops.1.ResizeImage='{resize_short: 256, backend: "
+        "pil}' "
+        "-o DataLoader.Eval.dataset.transform_ops.2.CropImage.size=224 ";
+    char written[16384];
+    snprintf(written, sizeof(written), overrides, weights, assets, assets);
+    expect(fovea("config -c eval.yaml %s", written), 0, "MobileNetV2");
+    assert_int_equal(rename(in_folder("out"), in_folder("imagenet.yaml")), 0);
+    expect(fovea("eval -c imagenet.yaml -o DataLoader.Eval.sampler.batch_size=%d --threads %d "
+                 "--json eval.json",
+                 batch, threads),
            0, "Top1 88.50 %, Top5 99.50 % of 200 images, mean cross entropy 0.56136");
     json_t *json = load_json("eval.json");
     assert_true(number(json, "top1") == 177.0 / 200.0);
@@ -414,6 +470,9 @@ static void test_imagenet(void **state)
     snprintf(assets, sizeof(assets), "%.*s", (int)(strrchr(weights, '/') - weights), weights);
     const double loss = evaluate_imagenet(weights, assets, 64, 2);
     const double again = evaluate_imagenet(weights, assets, 7, 1);
+    write_wrong_list(assets);
+    expect(fovea("eval -c imagenet.yaml -o DataLoader.Eval.dataset.cls_label_path=wrong.txt"), 0,
+           "although the answers are confident");
     if (loss != again) fail_msg("loss %.9g in batches of 64, %.9g in batches of 7", loss, again);
 }
 
@@ -429,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_eval_with_unreadable_pictures),
         cmocka_unit_test(test_eval_refuses),
         cmocka_unit_test(test_predict),
+        cmocka_unit_test(test_predict_with_config),
         cmocka_unit_test(test_json_to_standard_output),
         cmocka_unit_test(test_config),
         cmocka_unit_test(test_imagenet),

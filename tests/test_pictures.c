@@ -71,6 +71,10 @@ static void test_folder(void **state)
     for (int i = 0; i < 5; i++)
         assert_string_equal(fv_pictures_at(&pictures, i), in_folder(expected[i]));
 
+    assert_ok(fv_pictures_add(&pictures, in_folder("tree/dir.jpg"), "", &testing_err));
+    assert_int_equal(pictures.paths.count, 6);
+    assert_string_equal(fv_pictures_at(&pictures, 5), in_folder("tree/dir.jpg"));
+
     fv_error err;
     char message[300];
     mkdir(in_folder("empty"), 0777);
