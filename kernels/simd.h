@@ -27,7 +27,7 @@
 /* Before a loop with a constant count of at most 16: written out in full, so that small arrays of
  * vectors live in registers. */
 #if defined(__clang__)
-#define FV_UNROLL _Pragma("unroll")
+#define FV_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define FV_UNROLL _Pragma("GCC unroll 16")
 #endif

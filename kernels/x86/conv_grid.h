@@ -145,6 +145,23 @@ static inline int grid_list_inside(const grid *g, grid_place at, int pixels, til
     return taps;
 }
 
+/* Fills in targets [from, from + count) of a tile, neighbours in the row of `at`, and tells whether
+ * they see no padding. */
+static inline bool grid_tile_part(const grid *g, grid_place at, int from, int count, tile *t)
+{
+    const int by = g->y.base0 + at.y * g->y.base_step, bx = g->x.base0 + at.x * g->x.base_step;
+    const int y = g->y.first + at.y * g->y.step, x = g->x.first + at.x * g->x.step;
+    const int pixel = (at.n * g->y.size + y) * g->x.size + x;
+    const ptrdiff_t base = (((ptrdiff_t)at.n * g->y.limit + by) * g->x.limit + bx) * g->stride;
+    const ptrdiff_t step = g->x.base_step * g->stride;
+    for (int p = 0; p < count; p++) {
+        t->pixel[from + p] = pixel + p * g->x.step;
+        t->base[from + p] = base + p * step;
+    }
+    return grid_axis_clear(&g->y, by) && grid_axis_clear(&g->x, bx) &&
+           grid_axis_clear(&g->x, bx + (count - 1) * g->x.base_step);
+}
+
 /* Describes the tile of `pixels` targets at *at, and moves *at behind it. `taps` has room for
  * y.taps * x.taps of them. */
 static inline void grid_tile(const grid *g, grid_place *at, int pixels, tile *t, tile_tap *taps)
@@ -152,13 +169,12 @@ static inline void grid_tile(const grid *g, grid_place *at, int pixels, tile *t,
     const grid_place start = *at;
     bool clear = true;
     t->pixels = pixels;
-    for (int p = 0; p < pixels; p++, grid_next(g, at)) {
-        const int by = g->y.base0 + at->y * g->y.base_step;
-        const int bx = g->x.base0 + at->x * g->x.base_step;
-        const int y = g->y.first + at->y * g->y.step, x = g->x.first + at->x * g->x.step;
-        t->pixel[p] = (at->n * g->y.size + y) * g->x.size + x;
-        t->base[p] = (((ptrdiff_t)at->n * g->y.limit + by) * g->x.limit + bx) * g->stride;
-        clear = clear && grid_axis_clear(&g->y, by) && grid_axis_clear(&g->x, bx);
+    for (int done = 0; done < pixels;) {
+        const int count = fv_min(pixels - done, g->x.count - at->x);
+        clear = grid_tile_part(g, *at, done, count, t) && clear;
+        done += count;
+        at->x += count - 1;
+        grid_next(g, at);
     }
     t->tap = clear ? g->all : taps;
     t->taps = clear ? g->y.taps * g->x.taps : grid_list_inside(g, start, pixels, taps);

@@ -27,11 +27,19 @@ FV_ALWAYS_INLINE void outer_tile(const outer_job *j, const int channels, const i
 {
     const int lanes = vectors * FV_LANES;
     fv_vec sums[OUTER_CHANNELS][TILE_VECTORS];
-    FV_UNROLL
-    for (int i = 0; i < channels; i++) {
+    if (j->add) {
         FV_UNROLL
-        for (int v = 0; v < vectors; v++)
-            sums[i][v] = j->add ? fv_vec_load(j->sums + i * lanes + v * FV_LANES) : fv_vec_zero();
+        for (int i = 0; i < channels; i++) {
+            FV_UNROLL
+            for (int v = 0; v < vectors; v++)
+                sums[i][v] = fv_vec_load(j->sums + i * lanes + v * FV_LANES);
+        }
+    } else {
+        FV_UNROLL
+        for (int i = 0; i < channels; i++) {
+            FV_UNROLL
+            for (int v = 0; v < vectors; v++) sums[i][v] = fv_vec_zero();
+        }
     }
     for (int k = 0; k < j->runs; k++) {
         const float *x = j->x + j->run[k].x, *dy = j->dy + j->run[k].first * j->dy_step;

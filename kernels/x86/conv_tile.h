@@ -149,9 +149,10 @@ FV_ALWAYS_INLINE void tile_run(const tile_job *j, const tile *t, const int pixel
             tile_add_narrow(j, seen, j->panel + t->tap[k].tap * j->tap_floats, sums, pixels);
     }
     const int vectors = wide ? TILE_VECTORS : 1, rest = j->lanes - (vectors - 1) * FV_LANES;
-    FV_UNROLL
-    for (int p = 0; p < pixels; p++)
-        if (!wide) sums[p][0] = fv_vec_sum_pairs(sums[p][0], sums[p][1]);
+    if (!wide) {
+        FV_UNROLL
+        for (int p = 0; p < pixels; p++) sums[p][0] = fv_vec_sum_pairs(sums[p][0], sums[p][1]);
+    }
     if (rest == FV_LANES)
         tile_store(j, t, sums, pixels, vectors, true, fv_mask_first(FV_LANES));
     else
