@@ -6,12 +6,6 @@
 #include "kernels/x86/conv_group.h"
 #include "kernels/x86/conv_tile.h"
 
-/* Loads the lanes that exist: all, or those of `last`. */
-FV_ALWAYS_INLINE fv_vec group_load(const float *x, const bool whole, const fv_mask last)
-{
-    return whole ? fv_vec_load(x) : fv_vec_load_mask(x, last);
-}
-
 FV_ALWAYS_INLINE void group_tile_sum(const tile_job *j, const tile *t,
                                      fv_vec sums[TILE_PIXELS][TILE_VECTORS], const int pixels,
                                      const int size, const bool whole, const fv_mask last)
@@ -26,7 +20,7 @@ FV_ALWAYS_INLINE void group_tile_sum(const tile_job *j, const tile *t,
         for (int r = 0; r < size; r++) weight[r] = fv_vec_load(w + r * FV_LANES);
         FV_UNROLL
         for (int p = 0; p < pixels; p++) {
-            const fv_vec x = group_load(seen[p], whole, last);
+            const fv_vec x = tile_get(seen[p], whole, last);
             const fv_vec swapped = size > 4 ? group_swap_4(x) : x;
             FV_UNROLL
             for (int r = 0; r < size; r++)

@@ -39,6 +39,7 @@ typedef struct tile_job {
     const float *bias, *residual; /* or NULL; from the first of `lanes` */
     ptrdiff_t residual_stride;
     float low, high; /* results are clamped to this range */
+    bool plain;      /* none of these: results are stored as they are */
 } tile_job;
 
 /* What each pixel sees through a tap. */
@@ -102,33 +103,49 @@ FV_ALWAYS_INLINE void tile_add_narrow(const tile_job *j, const float *const seen
     if (i < j->channels) tile_add_pair(seen, i, w, sums, pixels, false);
 }
 
-/* target = clamp(sums + bias + residual); vectors outside `last` are whole. */
+/* Loads or stores a whole vector, or the lanes in `last`. */
+FV_ALWAYS_INLINE fv_vec tile_get(const float *from, const bool whole, const fv_mask last)
+{
+    return whole ? fv_vec_load(from) : fv_vec_load_mask(from, last);
+}
+
+FV_ALWAYS_INLINE void tile_put(float *to, fv_vec a, const bool whole, const fv_mask last)
+{
+    if (whole)
+        fv_vec_store(to, a);
+    else
+        fv_vec_store_mask(to, last, a);
+}
+
+/* target = clamp(sums + bias + residual); vectors before the last are whole. */
 FV_ALWAYS_INLINE void tile_store(const tile_job *j, const tile *t,
                                  fv_vec sums[TILE_PIXELS][TILE_VECTORS], const int pixels,
                                  const int vectors, const bool whole, const fv_mask last)
 {
-    const fv_vec low = fv_vec_set1(j->low), high = fv_vec_set1(j->high);
-    FV_UNROLL
-    for (int v = 0; v < vectors; v++) {
-        const bool masked = !whole && v == vectors - 1;
-        const ptrdiff_t at = v * FV_LANES;
-        fv_vec bias = fv_vec_zero();
-        if (j->bias)
-            bias = masked ? fv_vec_load_mask(j->bias + at, last) : fv_vec_load(j->bias + at);
+    if (!j->plain) {
+        const fv_vec low = fv_vec_set1(j->low), high = fv_vec_set1(j->high);
         FV_UNROLL
-        for (int p = 0; p < pixels; p++) {
-            fv_vec y = fv_vec_add(sums[p][v], bias);
-            if (j->residual) {
-                const float *r = j->residual + t->pixel[p] * j->residual_stride + at;
-                y = fv_vec_add(y, masked ? fv_vec_load_mask(r, last) : fv_vec_load(r));
+        for (int v = 0; v < vectors; v++) {
+            const bool all = whole || v < vectors - 1;
+            const ptrdiff_t at = v * FV_LANES;
+            const fv_vec bias = j->bias ? tile_get(j->bias + at, all, last) : fv_vec_zero();
+            FV_UNROLL
+            for (int p = 0; p < pixels; p++) {
+                fv_vec y = fv_vec_add(sums[p][v], bias);
+                if (j->residual) {
+                    const float *r = j->residual + t->pixel[p] * j->residual_stride + at;
+                    y = fv_vec_add(y, tile_get(r, all, last));
+                }
+                sums[p][v] = fv_vec_min(high, fv_vec_max(low, y));
             }
-            y = fv_vec_min(high, fv_vec_max(low, y));
-            float *to = j->target + t->pixel[p] * j->target_stride + at;
-            if (masked)
-                fv_vec_store_mask(to, last, y);
-            else
-                fv_vec_store(to, y);
         }
+    }
+    FV_UNROLL
+    for (int p = 0; p < pixels; p++) {
+        float *to = j->target + t->pixel[p] * j->target_stride;
+        FV_UNROLL
+        for (int v = 0; v < vectors; v++)
+            tile_put(to + v * FV_LANES, sums[p][v], whole || v < vectors - 1, last);
     }
 }
 

@@ -333,7 +333,8 @@ static void forward(const fv_conv_forward *j)
                  .residual = e->residual,
                  .residual_stride = e->residual_stride,
                  .low = e->act == FV_LINEAR ? -INFINITY : 0.0f,
-                 .high = e->act == FV_RELU6 ? 6.0f : INFINITY },
+                 .high = e->act == FV_RELU6 ? 6.0f : INFINITY,
+                 .plain = !e->bias && !e->residual && e->act == FV_LINEAR },
     };
     lay_out_scratch(&s, c, j->scratch);
     if (rows_worthwhile(c)) {
@@ -381,7 +382,8 @@ static void backward_data(const fv_conv_backward_data *j)
                  .residual = j->accumulate ? j->dx : NULL,
                  .residual_stride = j->dx_stride,
                  .low = -INFINITY,
-                 .high = INFINITY },
+                 .high = INFINITY,
+                 .plain = !j->accumulate },
     };
     lay_out_scratch(&s, c, j->scratch);
     memset(s.zeros, 0, (size_t)(s.panels.sources + FV_LANES) * sizeof(float));
