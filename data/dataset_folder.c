@@ -17,20 +17,20 @@
 
 enum { DEPTH = 16 /* of folders below a class; also ends loops of links */ };
 
-typedef enum kind { OTHER, FOLDER, FILE_ } kind;
+typedef enum kind { OTHER, FOLDER, PLAIN } kind;
 
 /* Links are followed. */
 static kind find_kind(const char *folder, const struct dirent *entry)
 {
     if (entry->d_type == DT_DIR) return FOLDER;
-    if (entry->d_type == DT_REG) return FILE_;
+    if (entry->d_type == DT_REG) return PLAIN;
     if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN) return OTHER;
     char path[FV_DATASET_MAX_PATH];
     struct stat s;
     if (!fv_path_join(path, sizeof(path), folder, entry->d_name) || stat(path, &s) != 0) {
         return OTHER;
     }
-    return S_ISDIR(s.st_mode) ? FOLDER : S_ISREG(s.st_mode) ? FILE_ : OTHER;
+    return S_ISDIR(s.st_mode) ? FOLDER : S_ISREG(s.st_mode) ? PLAIN : OTHER;
 }
 
 static bool is_picture(const char *name)
@@ -94,7 +94,7 @@ static fv_status walk(fv_dataset *d, const char *folder, int label, int depth, f
     fv_status status = FV_OK;
     for (struct dirent *entry; status == FV_OK && (entry = readdir(dir));) {
         const kind k = entry->d_name[0] == '.' ? OTHER : find_kind(path, entry);
-        if (k == OTHER || (k == FILE_ && !is_picture(entry->d_name))) continue;
+        if (k == OTHER || (k == PLAIN && !is_picture(entry->d_name))) continue;
         char name[FV_DATASET_MAX_PATH];
         if (!fv_path_join(name, sizeof(name), folder, entry->d_name)) {
             status = fv_fail(err, FV_ERR_IO, "%.300s: the path is too long", folder);

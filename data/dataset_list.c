@@ -74,7 +74,7 @@ static fv_status read_number(const lines *l, const char *text, const char *what,
 
 /* ---- Samples ---- */
 
-/* Where the delimiter between path and label begins, or NULL: the last one; of blanks, the last run. */
+/* Where the last delimiter, or run of blanks, begins, with the label behind it; or NULL. */
 static char *find_delimiter(const lines *l, const char *delimiter, char **label)
 {
     char *at = NULL;

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static const int64_t DEFAULT_MAX_PIXELS = 178956970;
+enum { DEFAULT_MAX_PIXELS = 178956970 };
 
 /* ---- The picture ---- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PNG through libpng: every colour type becomes 8-bit RGB; gamma and colour profiles are ignored, as
- * Pillow and OpenCV ignore them. */
+/* PNG through libpng: every colour type becomes 8-bit RGB; gamma and colour profiles are ignored,
+ * as Pillow and OpenCV ignore them. */
 #include "data/decode_impl.h"
 
 #include <png.h>
@@ -77,7 +77,7 @@ static void set_transforms(png_structp png, png_infop info)
 
 static void read_picture(png_job *job)
 {
-    const png_structp png = job->png;
+    png_structp png = job->png;
     png_set_user_limits(png, 0x7fffffff, 0x7fffffff);
     png_set_chunk_cache_max(png, 128);
     png_set_chunk_malloc_max(png, CHUNK_LIMIT);

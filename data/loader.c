@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ring holds batches in order; batch b lies in slot b % prefetch. A task is one sample. Workers take
- * tasks in order, so that all of them work on the batch that is needed first.
+/* The ring holds batches in order; batch b lies in slot b % prefetch. A task is one sample. Workers
+ * take tasks in order, so that all of them work on the batch that is needed first.
  *
  *   free -> filling (tasks are handed out) -> ready (last task done) -> out (taken) -> free
  *
- * One mutex guards the states; pixels of a slot belong to the workers while it is filling, and to the
- * caller while it is out. Nothing that is recorded in a batch depends on who did what when; failures
- * are logged and counted when a batch is taken, in its order.
+ * One mutex guards the states; pixels of a slot belong to the workers while it is filling, and to
+ * the caller while it is out. Nothing in a batch depends on who did what when; failures are logged
+ * and counted when a batch is taken, in its order.
  */
 #include "data/loader.h"
 

@@ -3,7 +3,7 @@
  *
  * Workers of the loader's own fill a ring of batches while the caller computes. What a batch
  * holds depends on (dataset, pipeline, sampler, epoch, batch number) alone, never on the number
- * of workers or their timing; with 0 workers the caller's threads do the work when it takes a batch.
+ * of workers or their timing; with 0 workers the caller's threads do the work when it takes one.
  *
  * An unreadable picture never stops an epoch: its slot is zeros, `readable` is false, it is logged
  * once by name and counted. In training the loader puts the next readable sample of the same
@@ -52,7 +52,7 @@ void fv_loader_give_back(fv_loader *loader, fv_batch *batch);
 int64_t fv_loader_batches(const fv_loader *loader);     /* per epoch */
 double fv_loader_wait_seconds(const fv_loader *loader); /* spent waiting in take, since the start */
 
-/* Distinct unreadable samples so far: how many, and their indices (borrowed, until the next take). */
+/* Distinct unreadable samples so far: how many, and their indices (borrowed till the next take). */
 int64_t fv_loader_unreadable(const fv_loader *loader, const int64_t **samples);
 
 #endif /* FV_DATA_LOADER_H */

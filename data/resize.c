@@ -66,11 +66,11 @@ bool fv_profile_has(fv_profile profile, fv_filter filter)
     return filter <= FV_BICUBIC || filter == FV_AREA;
 }
 
-static fv_status check(const fv_resize_job *job, fv_profile profile, fv_error *err)
+static fv_status check(const fv_resize_job *job, fv_error *err)
 {
-    if (!fv_profile_has(profile, job->filter)) {
+    if (!fv_profile_has(job->profile, job->filter)) {
         return fv_fail(err, FV_ERR_CONFIG, "resize: profile %s has no filter %s",
-                       fv_profile_name(profile), fv_filter_name(job->filter));
+                       fv_profile_name(job->profile), fv_filter_name(job->filter));
     }
     const fv_rect r = job->rect, w = job->window;
     if (!inside(r, job->in->width, job->in->height)) {
@@ -95,29 +95,17 @@ static fv_status check(const fv_resize_job *job, fv_profile profile, fv_error *e
     return FV_OK;
 }
 
-fv_status fv_resize_window(fv_resizer *r, const fv_resize_job *job, fv_profile profile,
-                           fv_error *err)
+fv_status fv_resize(fv_resizer *r, const fv_resize_job *job, fv_error *err)
 {
-    FV_TRY(check(job, profile, err));
-    FV_TRY(fv_picture_reserve(job->out, job->window.width, job->window.height, err));
-    if (job->width == job->rect.width && job->height == job->rect.height) {
-        copy_window(job);
+    fv_resize_job j = *job;
+    if (!j.window.width && !j.window.height) j.window = (fv_rect){ 0, 0, j.width, j.height };
+    FV_TRY(check(&j, err));
+    FV_TRY(fv_picture_reserve(j.out, j.window.width, j.window.height, err));
+    if (j.width == j.rect.width && j.height == j.rect.height) {
+        copy_window(&j);
         return FV_OK;
     }
-    if (profile == FV_PILLOW) return fv_resize_pillow(r, job, err);
-    if (job->filter == FV_AREA) return fv_resize_opencv_area(r, job, err);
-    return fv_resize_opencv(r, job, err);
-}
-
-fv_status fv_resize(fv_resizer *r, const fv_picture *in, fv_rect rect, int width, int height,
-                    fv_profile profile, fv_filter filter, fv_picture *out, fv_error *err)
-{
-    const fv_resize_job job = { .in = in,
-                                .rect = rect,
-                                .width = width,
-                                .height = height,
-                                .filter = filter,
-                                .window = { 0, 0, width, height },
-                                .out = out };
-    return fv_resize_window(r, &job, profile, err);
+    if (j.profile == FV_PILLOW) return fv_resize_pillow(r, &j, err);
+    if (j.filter == FV_AREA) return fv_resize_opencv_area(r, &j, err);
+    return fv_resize_opencv(r, &j, err);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* data/resize_impl.h - what resize.c and the two profiles share, and what transform.c needs beyond
- * resize.h: a resize of which only a window is wanted. */
+/* data/resize_impl.h - what resize.c and the two profiles share. */
 #ifndef FV_DATA_RESIZE_IMPL_H
 #define FV_DATA_RESIZE_IMPL_H
 
@@ -16,20 +15,6 @@
 #define FV_RESIZE_AVX2 0
 #define FV_INLINE      static inline
 #endif
-
-/* The part `rect` of `in`, resized to width x height; of the result only `window` is computed and
- * becomes `out`. The same bytes as cutting the window out of the whole. */
-typedef struct fv_resize_job {
-    const fv_picture *in;
-    fv_rect rect;
-    int width, height;
-    fv_filter filter;
-    fv_rect window;
-    fv_picture *out;
-} fv_resize_job;
-
-fv_status fv_resize_window(fv_resizer *r, const fv_resize_job *job, fv_profile profile,
-                           fv_error *err);
 
 bool fv_profile_has(fv_profile profile, fv_filter filter);
 const char *fv_profile_name(fv_profile profile); /* "pillow" */

@@ -190,7 +190,8 @@ typedef struct scratch {
     cache rows;
 } scratch;
 
-static fv_status make_scratch(fv_resizer *r, const fv_resize_job *job, scratch *s, fv_error *err)
+/* False: out of memory. */
+static bool make_scratch(fv_resizer *r, const fv_resize_job *job, scratch *s)
 {
     const size_t w = (size_t)job->window.width, h = (size_t)job->window.height;
     const size_t index_x = fv_resize_align(w * MAX_TAPS * sizeof(int));
@@ -199,7 +200,7 @@ static fv_status make_scratch(fv_resizer *r, const fv_resize_job *job, scratch *
     const size_t weight_y = fv_resize_align(h * MAX_TAPS * sizeof(int16_t));
     const size_t row = fv_resize_align(w * 3 * sizeof(int32_t));
     char *p = fv_resizer_reserve(r, index_x + index_y + weight_x + weight_y + row * MAX_TAPS);
-    if (!p) return fv_fail(err, FV_ERR_NOMEM, "resize: out of memory");
+    if (!p) return false;
     s->x.index = (int *)(void *)p;
     s->y.index = (int *)(void *)(p + index_x);
     p += index_x + index_y;
@@ -213,13 +214,13 @@ static fv_status make_scratch(fv_resizer *r, const fv_resize_job *job, scratch *
     const fv_rect window = job->window, rect = job->rect;
     axis_fill(&s->x, window.x, window.width, rect.width, job->width, job->filter, true);
     axis_fill(&s->y, window.y, window.height, rect.height, job->height, job->filter, false);
-    return FV_OK;
+    return true;
 }
 
 static fv_status resize_smooth(fv_resizer *r, const fv_resize_job *job, fv_error *err)
 {
     scratch s;
-    FV_TRY(make_scratch(r, job, &s, err));
+    if (!make_scratch(r, job, &s)) return fv_fail(err, FV_ERR_NOMEM, "resize: out of memory");
     const bool cubic = job->filter == FV_BICUBIC;
     const int taps = cubic ? 4 : 2;
     const size_t bytes = (size_t)job->window.width * 3, skipped = (size_t)job->window.x * 3;

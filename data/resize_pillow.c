@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pillow's resampling, byte for byte: a horizontal pass, then a vertical pass over its 8-bit result.
+/* Pillow's resampling, byte for byte: a horizontal pass, then a vertical one over its 8-bit result.
  * (This is the order of Pillow 9.4; 13.0 begins with the axis that makes less work.)
  *
  *   scale = in / out, stretch = max(scale, 1), centre c = (x + 0.5) * scale
@@ -7,8 +7,8 @@
  *   with weights f((i - c + 0.5) / stretch), normalised to sum 1 in double, times 2^22, rounded
  *   half away from zero; result = clamp((2^21 + sum of weight * input) >> 22)
  *
- * A pass whose size does not change is skipped. Sums are exact integers, so their order is free: the
- * horizontal pass goes over ROWS rows at a time, transposed, so that the rows fill a vector.
+ * A pass whose size does not change is skipped. Sums are exact integers, so their order is free:
+ * the horizontal pass goes over ROWS rows at a time, transposed, so that the rows fill a vector.
  */
 #include "base/compiler.h"
 #include "base/cpu.h"
@@ -304,8 +304,8 @@ static void choose_passes(plan *p)
 #endif
 }
 
-/* Scratch for the weights, then the same and the pixels between the passes. */
-static fv_status make_plan(fv_resizer *r, const fv_resize_job *job, plan *p, fv_error *err)
+/* Takes scratch for weights, strips and the pixels between the passes. False: out of memory. */
+static bool make_plan(fv_resizer *r, const fv_resize_job *job, plan *p)
 {
     const kernel *k = &kernels[job->filter];
     const fv_rect w = job->window;
@@ -320,7 +320,7 @@ static fv_status make_plan(fv_resizer *r, const fv_resize_job *job, plan *p, fv_
     const size_t strip_out = fv_resize_align((size_t)w.width * 3 * ROWS);
     char *memory = fv_resizer_reserve(r, weights + strip_in + strip_out +
                                              p->stride * (size_t)job->rect.height);
-    if (!memory) return fv_fail(err, FV_ERR_NOMEM, "resize: out of memory");
+    if (!memory) return false;
 
     memory = axis_place(&p->x, memory);
     memory = axis_place(&p->y, memory);
@@ -336,7 +336,7 @@ static fv_status make_plan(fv_resizer *r, const fv_resize_job *job, plan *p, fv_
         p->rows = w.height;
     }
     choose_passes(p);
-    return FV_OK;
+    return true;
 }
 
 /* Positions are summed up, as Pillow does: their rounding is part of the result. */
@@ -365,7 +365,7 @@ fv_status fv_resize_pillow(fv_resizer *r, const fv_resize_job *job, fv_error *er
 {
     if (job->filter == FV_NEAREST) return resize_nearest(r, job, err);
     plan p;
-    FV_TRY(make_plan(r, job, &p, err));
+    if (!make_plan(r, job, &p)) return fv_fail(err, FV_ERR_NOMEM, "resize: out of memory");
     pass_horizontal(job, &p);
     pass_vertical(job, &p);
     return FV_OK;

@@ -44,7 +44,7 @@ fv_status fv_scratch_settle(fv_pipeline_scratch *s, fv_error *err)
     s->pending.in = &s->pictures[s->current];
     s->pending.window = s->view;
     s->pending.out = &s->pictures[next];
-    FV_TRY(fv_resize_window(&s->resizer, &s->pending, s->profile, err));
+    FV_TRY(fv_resize(&s->resizer, &s->pending, err));
     s->current = next;
     s->is_pending = false;
     s->view = (fv_rect){ 0, 0, s->view.width, s->view.height };
@@ -77,9 +77,9 @@ fv_status fv_scratch_resize(fv_pipeline_scratch *s, int width, int height, fv_pr
 {
     FV_TRY(fv_scratch_settle(s, err));
     FV_TRY(settle_mirrors(s, err));
-    s->pending =
-        (fv_resize_job){ .rect = s->view, .width = width, .height = height, .filter = filter };
-    s->profile = profile;
+    s->pending = (fv_resize_job){
+        .rect = s->view, .width = width, .height = height, .profile = profile, .filter = filter
+    };
     see_all(s, width, height);
     s->is_pending = true;
     return FV_OK;

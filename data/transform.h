@@ -27,7 +27,7 @@ typedef struct fv_pipeline fv_pipeline;
 fv_status fv_pipeline_create(fv_pipeline **out, fv_config_node *ops, const char *where,
                              fv_error *err);
 
-/* The usual evaluation pipeline, made without a config (`predict --resize-short 256 --crop 224`). */
+/* The usual evaluation pipeline, without a config (`predict --resize-short 256 --crop 224`). */
 typedef struct fv_pipeline_options {
     fv_profile profile; /* also decides EXIF: opencv applies it */
     fv_filter filter;   /* FV_NEAREST is 0: set FV_BILINEAR */
@@ -43,7 +43,8 @@ void fv_pipeline_destroy(fv_pipeline *pipeline); /* accepts NULL */
 void fv_pipeline_size(const fv_pipeline *pipeline, int *height, int *width);
 
 /* One line that says what the pipeline does, stored in checkpoints and compared at evaluation, e.g.
- * "decode(opencv) resize_short(256,bilinear,opencv) crop(224) normalize(...)"; freed with fv_free(). */
+ * "decode(opencv) resize_short(256,bilinear,opencv) crop(224) normalize(...)"; freed with
+ * fv_free(). NULL: out of memory. */
 char *fv_pipeline_describe(const fv_pipeline *pipeline);
 
 /* True if nothing in it is random. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* data/transform_impl.h - one operation of a pipeline, and the picture it works on.
  *
- * Operations are lazy: cropping and mirroring only change the view, and a resize is carried out when
- * something needs its pixels, for the part that is then in view. So what is cropped away is never made.
+ * Operations are lazy: cropping and mirroring only change the view, and a resize is carried out
+ * when something needs its pixels, for the part that is then in view. So what is cropped away is
+ * never made.
  */
 #ifndef FV_DATA_TRANSFORM_IMPL_H
 #define FV_DATA_TRANSFORM_IMPL_H
@@ -19,8 +20,7 @@ struct fv_pipeline_scratch {
     int current;
     fv_resizer resizer;
     bool is_pending;
-    fv_resize_job pending; /* rect, width, height, filter */
-    fv_profile profile;    /* of pending */
+    fv_resize_job pending; /* rect, width, height, profile, filter */
     fv_rect view;          /* within the picture, or within pending's width x height */
     bool mirror_x, mirror_y;
 };

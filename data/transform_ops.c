@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operations that are not random. Each has a struct of options, a table of fields, what it does, and
- * a row in fv_op_types[]; those of transform_random.c too. Sizes in configs are one number or [width, height]. */
+/* The operations that are not random. Each has a struct of options, a table of fields, what it
+ * does, and a row in fv_op_types[], as have those of transform_random.c. Sizes in configs are one
+ * number or [width, height]. */
 #include "base/compiler.h"
 #include "data/transform_impl.h"
 
@@ -305,8 +306,8 @@ const fv_op_type fv_op_resize = { "ResizeImage", false, resize_parse, resize_run
 const fv_op_type fv_op_crop = { "CropImage", false, crop_parse, crop_run, crop_describe };
 const fv_op_type fv_op_normalize = { "NormalizeImage", false, normalize_parse, NULL,
                                      normalize_describe };
-/* Accepted for PaddleClas's Infer pipelines: the engine keeps pictures as rows of pixels, so nothing
- * is to be done. */
+/* Accepted for PaddleClas's Infer pipelines: the engine keeps pictures as rows of pixels, so
+ * nothing is to be done. */
 static const fv_op_type to_chw = { "ToCHWImage", false, chw_parse, NULL, NULL };
 
 const fv_op_type *const fv_op_types[] = {

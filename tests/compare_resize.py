@@ -35,6 +35,12 @@ class Rect(ctypes.Structure):
     _fields_ = [(n, ctypes.c_int) for n in ("x", "y", "width", "height")]
 
 
+class Job(ctypes.Structure):
+    _fields_ = [("source", ctypes.POINTER(Picture)), ("rect", Rect), ("width", ctypes.c_int),
+                ("height", ctypes.c_int), ("profile", ctypes.c_int), ("kind", ctypes.c_int),
+                ("window", Rect), ("out", ctypes.POINTER(Picture))]
+
+
 class Resizer(ctypes.Structure):
     _fields_ = [("memory", ctypes.c_void_p), ("bytes", ctypes.c_size_t)]
 
@@ -51,8 +57,9 @@ def ours(lib, image, size, profile, kind):
     h, w, _ = image.shape
     source = Picture(w, h, image.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)), image.size)
     out, resizer = Picture(), Resizer()
-    status = lib.fv_resize(ctypes.byref(resizer), ctypes.byref(source), Rect(0, 0, w, h), size[0],
-                           size[1], profile, kind, ctypes.byref(out), None)
+    job = Job(ctypes.pointer(source), Rect(0, 0, w, h), size[0], size[1], profile, kind,
+              Rect(0, 0, 0, 0), ctypes.pointer(out))
+    status = lib.fv_resize(ctypes.byref(resizer), ctypes.byref(job), None)
     assert status == 0
     result = np.ctypeslib.as_array(out.data, (size[1], size[0], 3)).copy()
     lib.fv_picture_deinit(ctypes.byref(out))

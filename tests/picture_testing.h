@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "data/decode.h"
 #include "data/encode.h"
+#include "data/resize.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -41,6 +42,22 @@ static inline void testing_jpeg(const fv_picture *p, bool subsample, uint8_t **b
 {
     const fv_jpeg_options options = { .quality = 90, .subsample = subsample };
     assert_ok(fv_encode_jpeg(p, &options, bytes, size, &testing_err));
+}
+
+/* The whole picture. */
+static inline void testing_resize(const fv_picture *in, int width, int height, fv_profile profile,
+                                  fv_filter filter, fv_picture *out)
+{
+    fv_resizer resizer = { 0 };
+    const fv_resize_job job = { .in = in,
+                                .rect = { 0, 0, in->width, in->height },
+                                .width = width,
+                                .height = height,
+                                .profile = profile,
+                                .filter = filter,
+                                .out = out };
+    assert_ok(fv_resize(&resizer, &job, &testing_err));
+    fv_resizer_deinit(&resizer);
 }
 
 /* folder/name, in the test's folder; the path in a static buffer. */

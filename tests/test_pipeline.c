@@ -47,61 +47,60 @@ static void test_describe(void **state)
     free(r);
 }
 
+static const struct {
+    const char *ops, *message;
+} mistakes[] = {
+    { "- DecodImage: {}\n",
+      "a.yaml:2:3: ops.0: unknown operation DecodImage, did you mean \"DecodeImage\"?" },
+    { "- DecodeImage:\n- AutoAugment: {}\n", "a.yaml:3:3: ops.1: unknown operation AutoAugment" },
+    { "- CropImage: {size: 3}\n",
+      "a.yaml:2:3: ops.0: DecodeImage must be the first operation, and only that" },
+    { "- DecodeImage:\n- DecodeImage:\n",
+      "a.yaml:3:3: ops.1: DecodeImage must be the first operation, and only that" },
+    { "- DecodeImage:\n- CropImage: {size: 3}\n", "a.yaml:1:1: ops: NormalizeImage is missing" },
+    { "- DecodeImage:\n- ResizeImage: {resize_short: 3}\n- NormalizeImage: {}\n",
+      "a.yaml:4:3: ops.2.NormalizeImage: the pictures still differ in size here: put "
+      "CropImage,"
+      " or ResizeImage with size, before" },
+    { "- DecodeImage:\n- CropImage: {size: 3}\n- NormalizeImage:\n- RandFlipImage:\n",
+      "a.yaml:5:3: ops.3: RandFlipImage must come before NormalizeImage" },
+    { "- DecodeImage:\n- CropImage: {size: 3}\n- NormalizeImage: {}\n- NormalizeImage: {}\n",
+      "a.yaml:5:3: ops.3.NormalizeImage: must be given once only" },
+    { "- DecodeImage\n", "a.yaml:2:3: ops.0: must be one operation, \"- Name: {options}\"" },
+    { "- DecodeImage: {channel_first: True}\n",
+      "a.yaml:2:17: ops.0.DecodeImage.channel_first: must be False: pictures are rows of pixels"
+      " here" },
+    { "- DecodeImage: {backend: gd}\n",
+      "a.yaml:2:17: ops.0.DecodeImage.backend: expected one of pil, cv2, got \"gd\"" },
+    { "- DecodeImage:\n- CropImage: {}\n", "a.yaml:3:3: ops.1.CropImage.size: must be given" },
+    { "- DecodeImage:\n- CropImage: {size: 2.5}\n",
+      "a.yaml:3:15: ops.1.CropImage.size: must be one whole number or [width, height]" },
+    { "- DecodeImage:\n- CropImage: {size: [1, 2, 3]}\n",
+      "a.yaml:3:15: ops.1.CropImage.size: must be one whole number or [width, height]" },
+    { "- DecodeImage:\n- CropImage: {size: 0}\n",
+      "a.yaml:3:15: ops.1.CropImage.size: 0 is outside [1, 16384]" },
+    { "- DecodeImage:\n- ResizeImage: {size: 9}\n- CropImage: {size: 10}\n",
+      "a.yaml:4:15: ops.2.CropImage.size: 10 x 10 is larger than the picture, 9 x 9 by then" },
+    { "- DecodeImage:\n- ResizeImage: {backend: pil}\n",
+      "a.yaml:3:3: ops.1.ResizeImage: needs size or resize_short" },
+    { "- DecodeImage:\n- ResizeImage: {size: 8, interpolation: box}\n",
+      "a.yaml:3:26: ops.1.ResizeImage.interpolation: backend cv2 has no \"box\"" },
+    { "- DecodeImage:\n- RandCropImage: {size: 8, scale: [1, 0.5]}\n",
+      "a.yaml:3:28: ops.1.RandCropImage.scale: must be [smallest, largest]" },
+    { "- DecodeImage:\n- RandFlipImage: {flip_code: 2}\n",
+      "a.yaml:3:19: ops.1.RandFlipImage.flip_code: 2 is outside [-1, 1]" },
+    { "- DecodeImage:\n- CropImage: {size: 3}\n- NormalizeImage: {mean: [1, 2]}\n",
+      "a.yaml:4:20: ops.2.NormalizeImage.mean: must be one number or three, not 2" },
+    { "- DecodeImage:\n- CropImage: {size: 3}\n- NormalizeImage: {output_fp16: True}\n",
+      "a.yaml:4:20: ops.2.NormalizeImage.output_fp16: must be False: floats come out" },
+};
+
 static void test_errors(void **state)
 {
     (void)state;
-    static const struct {
-        const char *ops, *message;
-    } table[] = {
-        { "- DecodImage: {}\n",
-          "a.yaml:2:3: ops.0: unknown operation DecodImage, did you mean \"DecodeImage\"?" },
-        { "- DecodeImage:\n- AutoAugment: {}\n",
-          "a.yaml:3:3: ops.1: unknown operation AutoAugment" },
-        { "- CropImage: {size: 3}\n",
-          "a.yaml:2:3: ops.0: DecodeImage must be the first operation, and only that" },
-        { "- DecodeImage:\n- DecodeImage:\n",
-          "a.yaml:3:3: ops.1: DecodeImage must be the first operation, and only that" },
-        { "- DecodeImage:\n- CropImage: {size: 3}\n",
-          "a.yaml:1:1: ops: NormalizeImage is missing" },
-        { "- DecodeImage:\n- ResizeImage: {resize_short: 3}\n- NormalizeImage: {}\n",
-          "a.yaml:4:3: ops.2.NormalizeImage: the pictures still differ in size here: put "
-          "CropImage,"
-          " or ResizeImage with size, before" },
-        { "- DecodeImage:\n- CropImage: {size: 3}\n- NormalizeImage:\n- RandFlipImage:\n",
-          "a.yaml:5:3: ops.3: RandFlipImage must come before NormalizeImage" },
-        { "- DecodeImage:\n- CropImage: {size: 3}\n- NormalizeImage: {}\n- NormalizeImage: {}\n",
-          "a.yaml:5:3: ops.3.NormalizeImage: must be given once only" },
-        { "- DecodeImage\n", "a.yaml:2:3: ops.0: must be one operation, \"- Name: {options}\"" },
-        { "- DecodeImage: {channel_first: True}\n",
-          "a.yaml:2:17: ops.0.DecodeImage.channel_first: must be False: pictures are rows of pixels"
-          " here" },
-        { "- DecodeImage: {backend: gd}\n",
-          "a.yaml:2:17: ops.0.DecodeImage.backend: expected one of pil, cv2, got \"gd\"" },
-        { "- DecodeImage:\n- CropImage: {}\n", "a.yaml:3:3: ops.1.CropImage.size: must be given" },
-        { "- DecodeImage:\n- CropImage: {size: 2.5}\n",
-          "a.yaml:3:15: ops.1.CropImage.size: must be one whole number or [width, height]" },
-        { "- DecodeImage:\n- CropImage: {size: [1, 2, 3]}\n",
-          "a.yaml:3:15: ops.1.CropImage.size: must be one whole number or [width, height]" },
-        { "- DecodeImage:\n- CropImage: {size: 0}\n",
-          "a.yaml:3:15: ops.1.CropImage.size: 0 is outside [1, 16384]" },
-        { "- DecodeImage:\n- ResizeImage: {size: 9}\n- CropImage: {size: 10}\n",
-          "a.yaml:4:15: ops.2.CropImage.size: 10 x 10 is larger than the picture, 9 x 9 by then" },
-        { "- DecodeImage:\n- ResizeImage: {backend: pil}\n",
-          "a.yaml:3:3: ops.1.ResizeImage: needs size or resize_short" },
-        { "- DecodeImage:\n- ResizeImage: {size: 8, interpolation: box}\n",
-          "a.yaml:3:26: ops.1.ResizeImage.interpolation: backend cv2 has no \"box\"" },
-        { "- DecodeImage:\n- RandCropImage: {size: 8, scale: [1, 0.5]}\n",
-          "a.yaml:3:28: ops.1.RandCropImage.scale: must be [smallest, largest]" },
-        { "- DecodeImage:\n- RandFlipImage: {flip_code: 2}\n",
-          "a.yaml:3:19: ops.1.RandFlipImage.flip_code: 2 is outside [-1, 1]" },
-        { "- DecodeImage:\n- CropImage: {size: 3}\n- NormalizeImage: {mean: [1, 2]}\n",
-          "a.yaml:4:20: ops.2.NormalizeImage.mean: must be one number or three, not 2" },
-        { "- DecodeImage:\n- CropImage: {size: 3}\n- NormalizeImage: {output_fp16: True}\n",
-          "a.yaml:4:20: ops.2.NormalizeImage.output_fp16: must be False: floats come out" },
-    };
     run *r = malloc(sizeof(*r));
-    for (size_t i = 0; i < FV_ARRAY_LEN(table); i++) {
-        config_expect_error(try_open(r, table[i].ops), table[i].message);
+    for (size_t i = 0; i < FV_ARRAY_LEN(mistakes); i++) {
+        config_expect_error(try_open(r, mistakes[i].ops), mistakes[i].message);
         assert_null(r->pipeline);
         close_run(r);
     }

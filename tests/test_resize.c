@@ -43,8 +43,22 @@ static void close_fixture(fixture *f)
 
 static const fv_rect whole = { 0, 0, W, H };
 
-/* CRC-32 of what Pillow 13.0.0 (horizontally, then vertically) and OpenCV 5.0.0 (without IPP) make of
- * the noise; compare_resize.py compares many more. */
+/* Of a part of the fixture's picture. */
+static fv_status resize(fixture *f, fv_rect rect, int width, int height, fv_profile profile,
+                        fv_filter filter)
+{
+    const fv_resize_job job = { .in = &f->in,
+                                .rect = rect,
+                                .width = width,
+                                .height = height,
+                                .profile = profile,
+                                .filter = filter,
+                                .out = &f->out };
+    return fv_resize(&f->resizer, &job, &testing_err);
+}
+
+/* CRC-32 of what Pillow 13.0.0 (horizontally, then vertically) and OpenCV 5.0.0 (without IPP) make
+ * of the noise; compare_resize.py compares many more. */
 static void test_references(void **state)
 {
     (void)state;
@@ -69,8 +83,8 @@ static void test_references(void **state)
     open_fixture(&f);
     for (size_t i = 0; i < FV_ARRAY_LEN(table); i++) {
         for (int k = 0; k < 3; k++) {
-            assert_ok(fv_resize(&f.resizer, &f.in, whole, sizes[k][0], sizes[k][1],
-                                table[i].profile, table[i].filter, &f.out, &testing_err));
+            assert_ok(
+                resize(&f, whole, sizes[k][0], sizes[k][1], table[i].profile, table[i].filter));
             assert_int_equal(f.out.width, sizes[k][0]);
             if (crc_of(&f.out) != table[i].crc[k]) {
                 fail_msg("%s %s to %d x %d: 0x%08x", fv_profile_name(table[i].profile),
@@ -79,11 +93,9 @@ static void test_references(void **state)
         }
     }
     /* Halving both sides, and whole blocks. */
-    assert_ok(fv_resize(&f.resizer, &f.in, (fv_rect){ 0, 0, 52, 40 }, 26, 20, FV_OPENCV,
-                        FV_BILINEAR, &f.out, &testing_err));
+    assert_ok(resize(&f, (fv_rect){ 0, 0, 52, 40 }, 26, 20, FV_OPENCV, FV_BILINEAR));
     assert_int_equal(crc_of(&f.out), 0xc0079c4a);
-    assert_ok(fv_resize(&f.resizer, &f.in, (fv_rect){ 0, 0, 52, 39 }, 13, 13, FV_OPENCV, FV_AREA,
-                        &f.out, &testing_err));
+    assert_ok(resize(&f, (fv_rect){ 0, 0, 52, 39 }, 13, 13, FV_OPENCV, FV_AREA));
     assert_int_equal(crc_of(&f.out), 0xa0de5f0d);
     close_fixture(&f);
 }
@@ -118,9 +130,10 @@ static void test_conformance(void **state)
                                     .height = atoi(field[8]),
                                     .filter =
                                         strstr(field[6], "bicubic") ? FV_BICUBIC : FV_BILINEAR,
+                                    .profile = opencv ? FV_OPENCV : FV_PILLOW,
                                     .window = { atoi(field[9]), atoi(field[10]), 224, 224 },
                                     .out = &f.out };
-        assert_ok(fv_resize_window(&f.resizer, &job, opencv ? FV_OPENCV : FV_PILLOW, &testing_err));
+        assert_ok(fv_resize(&f.resizer, &job, &testing_err));
         snprintf(path, sizeof(path), "%s/%s", root, field[11]);
         assert_ok(fv_file_read(path, 1 << 20, &golden, &size, &testing_err));
         assert_int_equal(size, 224 * 224 * 3);
@@ -167,16 +180,15 @@ static void check_window(fixture *f, fv_random *r, fv_profile profile, fv_filter
     job.width = fv_random_int(r, 0, 3) ? fv_random_int(r, 1, 90) : job.rect.width;
     job.height = fv_random_int(r, 0, 3) ? fv_random_int(r, 1, 90) : job.rect.height;
     job.window = draw_rect(r, job.width, job.height);
-    assert_ok(fv_resize_window(&f->resizer, &job, profile, &testing_err));
+    job.profile = profile;
+    assert_ok(fv_resize(&f->resizer, &job, &testing_err));
 
     assert_ok(fv_picture_reserve(&part, job.rect.width, job.rect.height, &testing_err));
     for (int y = 0; y < part.height; y++) {
         memcpy(part.data + y * part.width * 3, f->in.data + ((job.rect.y + y) * W + job.rect.x) * 3,
                (size_t)part.width * 3);
     }
-    const fv_rect all = { 0, 0, part.width, part.height };
-    assert_ok(fv_resize(&f->resizer, &part, all, job.width, job.height, profile, filter, &out,
-                        &testing_err));
+    testing_resize(&part, job.width, job.height, profile, filter, &out);
     for (int y = 0; y < job.window.height; y++) {
         const uint8_t *wanted = out.data + ((job.window.y + y) * job.width + job.window.x) * 3;
         assert_memory_equal(f->out.data + y * job.window.width * 3, wanted,
@@ -197,12 +209,10 @@ static void check_variants(fixture *f, fv_random *r, fv_profile profile, fv_filt
 {
     const int width = fv_random_int(r, 1, 90), height = fv_random_int(r, 1, 90);
     const fv_rect rect = draw_rect(r, W, H);
-    assert_ok(fv_resize(&f->resizer, &f->in, rect, width, height, profile, filter, &f->out,
-                        &testing_err));
+    assert_ok(resize(f, rect, width, height, profile, filter));
     const uint32_t crc = crc_of(&f->out);
     assert_int_equal(setenv("FOVEA_CPU", "scalar", 1), 0);
-    const fv_status status =
-        fv_resize(&f->resizer, &f->in, rect, width, height, profile, filter, &f->out, &testing_err);
+    const fv_status status = resize(f, rect, width, height, profile, filter);
     assert_int_equal(unsetenv("FOVEA_CPU"), 0);
     assert_ok(status);
     assert_int_equal(crc_of(&f->out), crc);
@@ -221,9 +231,8 @@ static void check_constant(fixture *f, fv_random *r, fv_profile profile, fv_filt
         fv_picture_reserve(&flat, fv_random_int(r, 1, 70), fv_random_int(r, 1, 70), &testing_err));
     const uint8_t value = (uint8_t)fv_random_int(r, 0, 255);
     memset(flat.data, value, (size_t)flat.width * (size_t)flat.height * 3);
-    assert_ok(fv_resize(&f->resizer, &flat, (fv_rect){ 0, 0, flat.width, flat.height },
-                        fv_random_int(r, 1, 70), fv_random_int(r, 1, 70), profile, filter, &f->out,
-                        &testing_err));
+    testing_resize(&flat, fv_random_int(r, 1, 70), fv_random_int(r, 1, 70), profile, filter,
+                   &f->out);
     for (int i = 0; i < f->out.width * f->out.height * 3; i++) {
         assert_int_equal(f->out.data[i], value);
     }
@@ -281,25 +290,33 @@ static void test_errors(void **state)
     fixture f;
     open_fixture(&f);
     for (size_t i = 0; i < FV_ARRAY_LEN(table); i++) {
-        fv_error err = { 0 };
-        assert_int_not_equal(fv_resize(&f.resizer, &f.in, table[i].rect, table[i].width,
-                                       table[i].height, table[i].profile, table[i].filter, &f.out,
-                                       &err),
+        assert_int_not_equal(resize(&f, table[i].rect, table[i].width, table[i].height,
+                                    table[i].profile, table[i].filter),
                              FV_OK);
-        assert_string_equal(err.message, table[i].message);
+        assert_string_equal(testing_err.message, table[i].message);
     }
-    /* 5000 x 3 with its short side to 256 has 426667 x 256 pixels; the crop is all that is made. */
+    close_fixture(&f);
+}
+
+/* 5000 x 3 with its short side to 256 has 426667 x 256 pixels; the crop is all that is made. */
+static void test_strip(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f);
     fv_picture strip = { 0 };
     testing_noise(&strip, 5000, 3, "strip");
-    const fv_resize_job job = { .in = &strip,
-                                .rect = { 0, 0, 5000, 3 },
-                                .width = 426667,
-                                .height = 256,
-                                .filter = FV_BILINEAR,
-                                .window = { 213221, 16, 224, 224 },
-                                .out = &f.out };
-    assert_ok(fv_resize_window(&f.resizer, &job, FV_PILLOW, &testing_err));
-    assert_ok(fv_resize_window(&f.resizer, &job, FV_OPENCV, &testing_err));
+    fv_resize_job job = { .in = &strip,
+                          .rect = { 0, 0, 5000, 3 },
+                          .width = 426667,
+                          .height = 256,
+                          .filter = FV_BILINEAR,
+                          .window = { 213221, 16, 224, 224 },
+                          .out = &f.out };
+    for (int profile = FV_PILLOW; profile <= FV_OPENCV; profile++) {
+        job.profile = (fv_profile)profile;
+        assert_ok(fv_resize(&f.resizer, &job, &testing_err));
+    }
     assert_true(f.out.capacity + f.resizer.bytes < 2 << 20);
     fv_picture_deinit(&strip);
     close_fixture(&f);
@@ -313,16 +330,14 @@ static void check_memory(fixture *f, fv_random *r, fv_profile profile, fv_filter
         fv_resizer_deinit(&f->resizer);
         fv_picture_deinit(&f->out);
         fv_alloc_fail_at(n);
-        status =
-            fv_resize(&f->resizer, &f->in, whole, 20, 20, profile, filter, &f->out, &testing_err);
+        status = resize(f, whole, 20, 20, profile, filter);
         fv_alloc_fail_at(0);
         assert_true(status == FV_OK || status == FV_ERR_NOMEM);
         assert_true(n < 4);
     }
     /* Warm: nothing is allocated any more. */
     const size_t before = fv_alloc_count();
-    assert_ok(
-        fv_resize(&f->resizer, &f->in, whole, 20, 20, profile, filter, &f->out, &testing_err));
+    assert_ok(resize(f, whole, 20, 20, profile, filter));
     assert_int_equal(fv_alloc_count(), before);
 }
 
@@ -337,8 +352,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_references), cmocka_unit_test(test_conformance),
         cmocka_unit_test(test_windows),    cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_constant),   cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_constant),   cmocka_unit_test(test_strip),
+        cmocka_unit_test(test_errors),     cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,7 +115,6 @@ static void test_resize(void **state)
     run *r = malloc(sizeof(*r));
     source s;
     open_source(&s, 75, 40);
-    fv_resizer resizer = { 0 };
     fv_picture out = { 0 };
     char ops[512];
     for (size_t i = 0; i < FV_ARRAY_LEN(table); i++) {
@@ -125,13 +124,11 @@ static void test_resize(void **state)
                  table[i].options);
         open_run(r, ops);
         assert_ok(apply(r, s.bytes, s.size, 0));
-        assert_ok(fv_resize(&resizer, &s.picture, (fv_rect){ 0, 0, 75, 40 }, table[i].width,
-                            table[i].height, table[i].profile, table[i].filter, &out,
-                            &testing_err));
+        testing_resize(&s.picture, table[i].width, table[i].height, table[i].profile,
+                       table[i].filter, &out);
         check_part(r, &out, table[i].x, table[i].y);
         close_run(r);
     }
-    fv_resizer_deinit(&resizer);
     fv_picture_deinit(&out);
     close_source(&s);
     free(r);
@@ -158,7 +155,7 @@ static void test_channels(void **state)
     free(bgr);
 }
 
-/* Half of the pictures are mirrored, exactly; also when they are resized afterwards. */
+/* Half of the pictures are mirrored, exactly. */
 static void test_flip(void **state)
 {
     (void)state;
@@ -196,17 +193,26 @@ static void test_flip(void **state)
         close_run(r);
         close_run(plain);
     }
+    close_source(&s);
+    free(r);
+    free(plain);
+}
+
+static void test_flip_then_resize(void **state)
+{
+    (void)state;
+    run *r = malloc(sizeof(*r)), *plain = malloc(sizeof(*plain));
+    source s;
+    open_source(&s, 13, 9);
     open_run(r, "- DecodeImage:\n- RandFlipImage:\n- ResizeImage: {size: 7}\n- NormalizeImage:\n");
     open_run(plain, "- DecodeImage:\n- ResizeImage: {size: 7}\n- NormalizeImage:\n");
     assert_ok(apply(plain, s.bytes, s.size, 0));
     fv_picture mirror = { 0 }, small = { 0 };
-    fv_resizer resizer = { 0 };
     assert_ok(fv_picture_reserve(&mirror, 13, 9, &testing_err));
     for (int i = 0; i < 13 * 9; i++) {
         memcpy(mirror.data + i * 3, s.picture.data + (i / 13 * 13 + 12 - i % 13) * 3, 3);
     }
-    assert_ok(fv_resize(&resizer, &mirror, (fv_rect){ 0, 0, 13, 9 }, 7, 7, FV_OPENCV, FV_BILINEAR,
-                        &small, &testing_err));
+    testing_resize(&mirror, 7, 7, FV_OPENCV, FV_BILINEAR, &small);
     int flipped = 0;
     for (uint64_t i = 0; i < 20; i++) {
         assert_ok(apply(r, s.bytes, s.size, i));
@@ -217,7 +223,6 @@ static void test_flip(void **state)
     assert_in_range(flipped, 1, 19);
     fv_picture_deinit(&mirror);
     fv_picture_deinit(&small);
-    fv_resizer_deinit(&resizer);
     close_run(r);
     close_run(plain);
     close_source(&s);
@@ -227,7 +232,7 @@ static void test_flip(void **state)
 
 /* ---- Random crops ---- */
 
-/* A ramp from 0 to 1 in x (red) and y (green): the mean of the output's corners tells which part was
+/* A ramp from 0 to 1 in x (red) and y (green): the corners of the output tell which part was
  * cut, so that its area, aspect and place can be counted. */
 typedef struct cut {
     double x, y, width, height; /* of the part, in [0, 1] of the picture */
@@ -283,8 +288,8 @@ static void check_crops(const char *ops, double low, double high, double ratio_l
 static void test_random_crops(void **state)
 {
     (void)state;
-    /* On a square, areas above 3/4 do not fit at every aspect. RandCropImage lowers them to what fits,
-     * torchvision tries again. With small areas both are uniform. */
+    /* On a square, areas above 3/4 do not fit at every aspect. RandCropImage lowers them to what
+     * fits, torchvision tries again. With small areas both are uniform. */
     check_crops("- DecodeImage:\n- RandCropImage: {size: 32, scale: [0.2, 0.6]}\n"
                 "- NormalizeImage: {mean: 0, std: 1}\n",
                 0.2, 0.6, 0.75, 4.0 / 3.0, 0.4);
@@ -303,11 +308,12 @@ static void test_extremes(void **state)
 {
     (void)state;
     static const int sizes[][2] = { { 1, 1 }, { 300, 1 }, { 1, 300 }, { 2, 1 }, { 250, 3 } };
+    static const char evaluation[] = "- DecodeImage:\n- ResizeImage: {resize_short: 256}\n"
+                                     "- CropImage: {size: 224}\n- NormalizeImage:\n";
     static const char *const ops[] = {
         "- DecodeImage:\n- RandCropImage: {size: 24}\n- RandFlipImage:\n- NormalizeImage:\n",
         "- DecodeImage:\n- RandomResizedCrop: {size: 24}\n- RandFlipImage:\n- NormalizeImage:\n",
-        "- DecodeImage:\n- ResizeImage: {resize_short: 256}\n- CropImage: {size: 224}\n"
-        "- NormalizeImage:\n",
+        evaluation,
     };
     run *r = malloc(sizeof(*r));
     for (size_t i = 0; i < FV_ARRAY_LEN(sizes); i++) {
@@ -352,9 +358,13 @@ static void test_repeats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crop),         cmocka_unit_test(test_resize),
-        cmocka_unit_test(test_channels),     cmocka_unit_test(test_flip),
-        cmocka_unit_test(test_random_crops), cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_crop),
+        cmocka_unit_test(test_resize),
+        cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_flip),
+        cmocka_unit_test(test_flip_then_resize),
+        cmocka_unit_test(test_random_crops),
+        cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_repeats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
