@@ -139,18 +139,18 @@ static fv_status set_channels(const fv_option *o, fv_floats *member, const char 
     return FV_OK;
 }
 
-static fv_status set(const fv_option *o, void *options, const char *text, fv_error *err)
+static fv_status set_value(const fv_option *o, void *options, const char *text, fv_error *err)
 {
     void *member = (char *)options + o->offset;
     switch (o->type) {
-    case FV_OPTION_FLAG: *(bool *)member = true; return FV_OK;
+    case FV_OPTION_FLAG: break;
     case FV_OPTION_INT:
     case FV_OPTION_LONG: return set_long(o, member, text, err);
     case FV_OPTION_NUMBER: return set_double(o, member, text, err);
     case FV_OPTION_CHOICE: return set_choice(o, member, text, err);
     case FV_OPTION_SIZE: return set_size(o, member, text, err);
     case FV_OPTION_CHANNELS: return set_channels(o, member, text, err);
-    case FV_OPTION_TEXT: *(const char **)member = text; return FV_OK;
+    case FV_OPTION_TEXT: *(const char **)member = text; break;
     }
     return FV_OK;
 }
@@ -227,7 +227,7 @@ static fv_status take_value(reader *r, const char *option, const char *value, co
 
 static fv_status read_long_option(reader *r, const char *word, fv_error *err)
 {
-    const char *name = word + 2, *value = NULL;
+    const char *name = word + 2;
     const size_t length = strcspn(name, "=");
     void *options = r->out->options;
     const fv_option *o = find(own_options(r->command), name, length);
@@ -237,15 +237,21 @@ static fv_status read_long_option(reader *r, const char *word, fv_error *err)
     }
     if (!o) return unknown(r, word, err);
 
-    if (name[length] == '=') value = name + length + 1;
-    if (o->type == FV_OPTION_FLAG && value)
-        return fv_fail(err, FV_ERR_CONFIG, "--%s: takes no value, got \"%s\"", o->name, value);
-    if (o->type != FV_OPTION_FLAG && !value) {
+    const bool has_value = name[length] == '=';
+    if (o->type == FV_OPTION_FLAG) {
+        if (has_value)
+            return fv_fail(err, FV_ERR_CONFIG, "--%s: takes no value, got \"%s\"", o->name,
+                           name + length + 1);
+        *(bool *)((char *)options + o->offset) = true;
+        return FV_OK;
+    }
+    const char *value = name + length + 1;
+    if (!has_value) {
         char option[64];
         snprintf(option, sizeof(option), "--%s", o->name);
         FV_TRY(take_value(r, option, o->value, &value, err));
     }
-    return set(o, options, value, err);
+    return set_value(o, options, value, err);
 }
 
 static fv_status read_short_option(reader *r, const char *word, fv_error *err)

@@ -131,7 +131,8 @@ static fv_status find_pictures(fv_predict_job *job, fv_error *err)
                    "which pictures? Name files, folders or lists, or set Infer.infer_imgs");
 }
 
-/* As in PaddleClas, Infer.save_dir is no folder: it names the JSON file, ".json" may be left out. */
+/* As in PaddleClas, Infer.save_dir is no folder: it names the JSON file; ".json" may be left
+ * out. */
 static fv_status find_json(fv_predict_job *job, fv_error *err)
 {
     const char *path = job->settings.infer.save_dir;

@@ -14,8 +14,8 @@ typedef struct fv_classifier_options {
     int height, width; /* of the images it will see, pixels */
 } fv_classifier_options;
 
-/* The builder of its program; ctx is an fv_classifier_options. In FV_TRAIN mode it captures the plain
- * loss too, the sum of the cross entropies of all outputs: for benchmarks and summaries. */
+/* The builder of its program; ctx is an fv_classifier_options. In FV_TRAIN mode it captures the
+ * plain loss too, the sum of the cross entropies of all outputs: for benchmarks and summaries. */
 void fv_classifier_build(fv_graph *g, fv_shape images, void *ctx, fv_bindings *out);
 
 /* All parameters exist afterwards, with initial values. */

@@ -5,7 +5,7 @@
 #include "base/log.h"
 
 /* Below this Top1 (chance is 0.001 for ImageNet) confident answers are suspicious. */
-static const double SUSPICIOUS_TOP1 = 0.005, CONFIDENT = 0.25;
+static const double suspicious_top1 = 0.005, confident = 0.25;
 enum { SUSPICIOUS_IMAGES = 50 };
 
 static fv_status check_labels(const fv_source *source, const fv_batch *batch, int classes,
@@ -59,8 +59,8 @@ static fv_status check_result(const fv_metrics *m, const fv_source *source, fv_e
         fv_log(FV_LOG_WARNING, "%lld of %lld images have logits that are not finite numbers",
                (long long)m->nonfinite, (long long)m->images);
     const double top1 = fv_metrics_top(m, 1), confidence = fv_metrics_confidence(m);
-    if (m->images - m->unreadable >= SUSPICIOUS_IMAGES && top1 < SUSPICIOUS_TOP1 &&
-        confidence > CONFIDENT)
+    if (m->images - m->unreadable >= SUSPICIOUS_IMAGES && top1 < suspicious_top1 &&
+        confidence > confident)
         fv_log(FV_LOG_WARNING,
                "Top1 is %.2f %% although the answers are confident (%.2f on average): do the "
                "labels number the classes in the order of the weights?",

@@ -17,7 +17,7 @@ typedef struct fv_labels {
  * [0, classes) and may be in any order; one given twice is an error. Errors name file and line. */
 fv_status fv_labels_load(fv_labels *out, const char *path, int classes, fv_error *err);
 
-/* From names separated by newlines, the first being that of class 0. At most `classes` are taken. */
+/* From names separated by newlines, that of class 0 first. At most `classes` are taken. */
 fv_status fv_labels_split(fv_labels *out, const char *text, int classes, fv_error *err);
 
 void fv_labels_deinit(fv_labels *labels); /* accepts an all-zero struct */

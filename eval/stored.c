@@ -46,7 +46,7 @@ fv_status fv_stored_classes(const fv_stored *stored, const fv_model *model, int 
                             fv_error *err)
 {
     char name[128];
-    snprintf(name, sizeof(name), "%sbias", model->head);
+    snprintf(name, sizeof(name), "%sbias", model->heads[0]);
     const int i = fv_tensors_find(stored->file, name);
     if (i < 0)
         return fv_fail(err, FV_ERR_FORMAT, "%s: no tensor \"%s\": are these weights of %s?",
