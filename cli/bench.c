@@ -231,11 +231,13 @@ const fv_command fv_command_bench = {
     .name = "bench",
     .help = "speed of a model on made-up images, or of a loader",
     .usage = "MODEL|loader [-c FILE] [OPTIONS]",
-    .details =
-        "With MODEL: forward passes (infer), or forward, loss, backward and update (train), of\n"
-        "made-up images. GFLOP/s count a multiply-add of convolutions and linear layers as two,\n"
-        "and a training step as three forward passes. Sizes of memory are in MiB.\n"
-        "With loader: reads the pictures of DataLoader.Train of the configuration, no model.",
+    .details = "With MODEL: forward passes (infer), or forward, loss, backward and update\n"
+               "(train), of made-up images. GFLOP/s count a multiply-add of convolutions and\n"
+               "linear layers as two, and a training step as three forward passes. Sizes of\n"
+               "memory are in MiB.\n"
+               "\n"
+               "With loader: reads the pictures of DataLoader.Train of the configuration; no\n"
+               "model.",
     .options = options,
     .options_bytes = sizeof(bench_options),
     .operands_min = 1,

@@ -198,7 +198,7 @@ static fv_status run(const fv_arguments *arguments, fv_error *err)
 
 const fv_command fv_command_info = {
     .name = "info",
-    .help = "layers, parameters, multiply-adds and memory of a model; without MODEL: the models",
+    .help = "layers, parameters and memory of a model; or which models there are",
     .usage = "[MODEL] [OPTIONS]",
     .options = options,
     .options_bytes = sizeof(info_options),

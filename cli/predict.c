@@ -133,13 +133,16 @@ const fv_command fv_command_predict = {
     .name = "predict",
     .help = "the likeliest classes of pictures",
     .usage = "--model NAME --weights FILE [OPTIONS] PATH...",
-    .details =
-        "PATH is a picture, a folder (all .jpg .jpeg .png in and below it, sorted), or a list\n"
-        "(.txt, a name per line, relative ones starting from --root). With -c the configuration\n"
-        "says what is not given: Arch, Global.pretrained_model, Infer. The preprocessing is that\n"
-        "of the options; if there are none, of Infer.transforms, of the checkpoint, or else the\n"
-        "usual: OpenCV's bilinear resizing to 8/7 of the crop, ImageNet's mean and deviation.\n"
-        "Pictures that cannot be read are named, the others predicted, the exit status is 1.",
+    .details = "PATH is a picture, a folder (all .jpg .jpeg .png in and below it, sorted), or a\n"
+               "list (.txt, a name per line, relative ones starting from --root). With -c the\n"
+               "configuration says what is not given: Arch, Global.pretrained_model, Infer.\n"
+               "\n"
+               "The preprocessing is that of the options; if there are none, of\n"
+               "Infer.transforms, of the checkpoint, or else the usual: OpenCV's bilinear\n"
+               "resizing to 8/7 of the crop (320 for 299), ImageNet's mean and deviation.\n"
+               "\n"
+               "Pictures that cannot be read are named, the others predicted; the exit status is\n"
+               "1 then.",
     .options = options,
     .options_bytes = sizeof(fv_predict_options),
     .operands_max = INT_MAX,
