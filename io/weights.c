@@ -63,10 +63,17 @@ static void refuse_shape(matching *m, const fv_tensor_info *info, const fv_param
                  "%.120s: %s in the file, %s in the model", p->name, have, want);
 }
 
+static bool is_of_head(const matching *m, const char *name)
+{
+    const char *const *heads = m->options->heads;
+    for (int i = 0; heads && heads[i]; i++)
+        if (strncmp(name, heads[i], strlen(heads[i])) == 0) return true;
+    return false;
+}
+
 static void match_param(matching *m, int i)
 {
     const fv_param *p = fv_params_at(m->params, i);
-    const char *head = m->options->head;
     fv_load_report *report = m->report;
     plan *out = &m->plans[i];
     out->tensor = fv_tensors_find(m->file, p->name);
@@ -83,7 +90,7 @@ static void match_param(matching *m, int i)
         return;
     }
     out->tensor = -1;
-    if (head && strncmp(p->name, head, strlen(head)) == 0) {
+    if (is_of_head(m, p->name)) {
         report->reshaped++;
         keep_first(report->first_reshaped, sizeof(report->first_reshaped), p->name);
         out->reset = true;

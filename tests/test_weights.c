@@ -96,6 +96,8 @@ static void check_misfit(const char *path, fv_params *params, const fv_load_opti
     fv_params_destroy(before);
 }
 
+static const char *const heads[] = { "out.", NULL };
+
 static void test_strict(void **state)
 {
     (void)state;
@@ -111,11 +113,11 @@ static void test_strict(void **state)
     check_misfit(
         path, params, &(fv_load_options){ .partial = true },
         "2 matched, 2 of another shape (first out.weight: 4x3 in the file, 4x5 in the model)");
-    check_misfit(path, params, &(fv_load_options){ .head = "out." },
+    check_misfit(path, params, &(fv_load_options){ .heads = heads },
                  "2 matched, 1 unexpected (first extra.weight)");
     add(params, "late.weight", FV_BIAS, 1, (int[]){ 1 });
     add(params, "later.weight", FV_BIAS, 1, (int[]){ 1 });
-    check_misfit(path, params, &(fv_load_options){ .head = "out." },
+    check_misfit(path, params, &(fv_load_options){ .heads = heads },
                  "2 matched, 2 missing (first late.weight), 1 unexpected (first extra.weight)");
     fv_params_destroy(saved);
     fv_params_destroy(params);
@@ -157,7 +159,7 @@ static void test_new_head(void **state)
     fill(params);
     assert_ok(fv_weights_save(path, saved, &testing_err));
     assert_ok(
-        fv_weights_load(path, params, &(fv_load_options){ .head = "out." }, &report, &testing_err));
+        fv_weights_load(path, params, &(fv_load_options){ .heads = heads }, &report, &testing_err));
     assert_int_equal(report.matched, 2);
     assert_int_equal(report.reshaped, 2);
     assert_string_equal(report.first_reshaped, "out.weight");

@@ -59,7 +59,7 @@ fv_status fv_start_pretrained(const fv_settings *s, fv_params *params, fv_error 
 
     char path[PATH_BYTES];
     FV_TRY(fv_checkpoint_find(path, sizeof(path), given, extensions, where, err));
-    const fv_load_options options = { .head = s->arch.model->head };
+    const fv_load_options options = { .heads = s->arch.model->heads };
     fv_load_report report;
     FV_TRY(fv_weights_load(path, params, &options, &report, err));
     tell_loaded(path, &report);
