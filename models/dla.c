@@ -10,7 +10,7 @@
 #include "layers/layers.h"
 #include "models/model.h"
 
-enum { LEVELS = 6, MAX_CHILDREN = 8 };
+enum { LEVELS = 6, MAX_CHILDREN = 8, TREES_STRIDE = 16 };
 
 struct fv_dla {
     int levels[LEVELS], channels[LEVELS];
@@ -85,6 +85,16 @@ static fv_tensor *aggregate(fv_graph *g, const fv_dla *m, children c, int out)
     return m->residual_root ? add_relu(g, x, first) : fv_activate(g, x, FV_RELU);
 }
 
+/* Trees add maps that a convolution halved, rounding up, to maps that a pool halved, rounding down. */
+static fv_tensor *check_size(fv_graph *g, fv_tensor *x, fv_shape images)
+{
+    const fv_shape s = fv_tensor_shape(x);
+    if (s.h % TREES_STRIDE == 0 && s.w % TREES_STRIDE == 0) return x;
+    return fv_graph_fail(
+        g, "images of %d x %d: height and width must be multiples of %d pixels, or one less",
+        images.h, images.w, 2 * TREES_STRIDE);
+}
+
 /* Two blocks and their root. */
 static fv_tensor *leaf(fv_graph *g, fv_tensor *x, fv_tensor *bottom, const fv_dla *m, int out,
                        int stride, const children *inherited)
@@ -126,11 +136,13 @@ int fv_dla_build(fv_graph *g, fv_tensor *x, const fv_model *model, const fv_mode
                  fv_tensor *outputs[])
 {
     const fv_dla *m = model->variant;
+    const fv_shape images = fv_tensor_shape(x);
     x = unit(g, x, "base_layer.0", "base_layer.1", .out = m->channels[0], .kernel = 7,
              .act = FV_RELU);
     for (int l = 0; l < LEVELS; l++) {
-        fv_scope_pushf(g, "level%d", l);
         const int stride = l == 0 ? 1 : 2;
+        if (l == 2) x = check_size(g, x, images);
+        fv_scope_pushf(g, "level%d", l);
         if (l < 2)
             x = unit(g, x, "0", "1", .out = m->channels[l], .kernel = 3, .stride = stride,
                      .act = FV_RELU);

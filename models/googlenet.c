@@ -33,6 +33,9 @@ static const struct { const char *name; int n1, n3r, n3, n5r, n5, proj; bool poo
 /* clang-format on */
 enum { MODULE_4A = 2, MODULE_4D = 5 };
 
+/* Of images whose map at 4a is 11 to 13 wide. */
+enum { MIN_SIZE = 189, MAX_SIZE = 236 };
+
 static fv_tensor *conv(fv_graph *g, fv_tensor *x, const char *name, fv_conv_options o)
 {
     fv_scope_push(g, name);
@@ -71,7 +74,8 @@ static fv_tensor *classifier(fv_graph *g, fv_tensor *x, const char *name, int ou
                      .bound = sqrtf(3.0f / inputs));
 }
 
-/* Section 5, "auxiliary classifiers". The bound is that of the 2048 inputs of a 4 x 4 map. */
+/* Section 5, "auxiliary classifiers", for maps of 11 to 13, which the pool makes 3 x 3. The bound is that of
+ * the 2048 inputs of a 4 x 4 map. */
 static fv_tensor *auxiliary(fv_graph *g, fv_tensor *x, int head, int classes)
 {
     static const char *const names[2][3] = { { "_conv_o1", "_fc_o1", "_out1" },
@@ -79,9 +83,6 @@ static fv_tensor *auxiliary(fv_graph *g, fv_tensor *x, int head, int classes)
     const fv_conv_options reduce = { .out = 128 };
     x = fv_avg_pool(g, x, fv_window_of(5, 3, 0));
     x = conv(g, x, names[head][0], reduce);
-    const fv_shape s = fv_tensor_shape(x);
-    if (x && s.h * s.w != 9)
-        return fv_graph_fail(g, "the auxiliary heads need pictures of 189 to 236 pixels");
     x = fv_linear(g, x, names[head][1], .out = 1024, .init = FV_INIT_UNIFORM_BOUND,
                   .bound = sqrtf(3.0f / 2048));
     if (head == 0) x = fv_activate(g, x, FV_RELU);
@@ -96,6 +97,10 @@ int fv_googlenet(fv_graph *g, fv_tensor *x, const fv_model *model, const fv_mode
     const fv_conv_options conv1 = { .out = 64, .kernel = 7, .stride = 2 }, conv2 = { .out = 64 };
     const fv_conv_options conv3 = { .out = 192, .kernel = 3 };
     fv_tensor *aux[2] = { NULL, NULL };
+    const fv_shape s = fv_tensor_shape(x);
+    if (fv_min(s.h, s.w) < MIN_SIZE || fv_max(s.h, s.w) > MAX_SIZE)
+        x = fv_graph_fail(g, "images of %d x %d: the auxiliary heads take %d to %d pixels each way",
+                          s.h, s.w, MIN_SIZE, MAX_SIZE);
     x = max_pool(g, conv(g, x, "_conv", conv1), 2, 0);
     x = conv(g, conv(g, x, "_conv_1", conv2), "_conv_2", conv3);
     for (int m = 0; m < (int)FV_ARRAY_LEN(modules); m++) {
