@@ -41,7 +41,7 @@ static const fv_field rand_crop_fields[] = {
     FV_FIELD_END,
 };
 
-/* Without use_log_aspect: it always is. */
+/* torchvision's: the aspect is always drawn from its logarithm, and Pillow resizes by default. */
 static const fv_field resized_crop_fields[] = {
     FV_OP_FIELD_SIZE(rand_crop_options),
     FV_FIELD_FLOATS(rand_crop_options, scale, 1e-6, 1),
