@@ -73,7 +73,7 @@ step 'evaluation'
 run $program eval -c $config -o Global.pretrained_model=$output/best_model.h5
 
 step 'one picture'
-run $program predict --model MobileNetV2_x0_25 --weights $output/best_model.h5 --labels $data/label_list.txt \
+run $program predict --model MobileNetV2_x0_25 --weights $output/best_model.h5 \
     --topk 3 "$(ls $data/val/*.jpg | head -n 5 | tail -n 1)"
 
 cat << END

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "cli/command.h"
 
+#include <jansson.h>
 #include <unistd.h>
 
 typedef struct synth_options {
@@ -56,15 +57,19 @@ static fv_status run(const fv_arguments *arguments, fv_error *err)
     int drawn = 0;
     const fv_status status = fv_synth_render(folder, &synth, show, &p, &drawn, err);
     if (status != FV_OK) return status;
-    if (drawn == 0) {
-        printf("%s: complete already, nothing to draw\n", folder);
-        return FV_OK;
-    }
-    printf("%s: %d pictures of %d classes, %d to train and %d to validate, %d of them drawn in "
-           "%.1f s\n",
-           folder, o->train + o->val, o->classes, o->train, o->val, drawn,
-           fv_clock_seconds() - start);
-    return FV_OK;
+    const double seconds = fv_clock_seconds() - start;
+    FILE *out = fv_output(arguments);
+    if (drawn == 0)
+        fprintf(out, "%s: complete already, nothing to draw\n", folder);
+    else
+        fprintf(out,
+                "%s: %d pictures to train on and %d to validate on, of %d classes; %d drawn in "
+                "%.1f s\n",
+                folder, o->train, o->val, o->classes, drawn, seconds);
+    return fv_json_write(arguments,
+                         json_pack("{s:i, s:i, s:i, s:i, s:f}", "classes", o->classes, "train",
+                                   o->train, "val", o->val, "drawn", drawn, "seconds", seconds),
+                         err);
 }
 
 const fv_command fv_command_synth = {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fovea train: from a configuration to weights. */
 #include "base/cpu.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/threads.h"
 #include "cli/command.h"
@@ -10,6 +11,7 @@
 #include "cli/retype.h"
 #include "cli/text.h"
 #include "eval/evaluator.h"
+#include "eval/labels.h"
 #include "train/trainer.h"
 
 #include <inttypes.h>
@@ -25,6 +27,7 @@ typedef struct session {
     fv_journal *journal;
     fv_source train, eval; /* eval: all zeros without DataLoader.Eval */
     int classes;
+    fv_labels labels;               /* names of the classes; all zeros if not given */
     char *class_names, *preprocess; /* owned; or NULL */
     int64_t eval_unreadable;        /* of the last evaluation */
     fv_trainer *trainer;
@@ -82,12 +85,29 @@ static fv_status open_data(session *s, fv_error *err)
     return FV_OK;
 }
 
+/* A list of pictures has no names of classes: they come from where predictions take them. */
+static fv_status load_labels(session *s, fv_error *err)
+{
+    const char *path = s->settings.infer.class_id_map_file;
+    if (!path || fv_dataset_class_name(s->train.dataset, 0)) return FV_OK;
+    if (fv_file_exists(path)) return fv_labels_load(&s->labels, path, s->classes, err);
+    fv_console_say(&s->console, "%s: not there, so the weights get no names of classes", path);
+    return FV_OK;
+}
+
+static const char *class_name(const session *s, int label)
+{
+    const char *name = fv_dataset_class_name(s->train.dataset, label);
+    return name ? name : fv_labels_name(&s->labels, label);
+}
+
 /* One name per line, if all are known. */
 static fv_status join_class_names(session *s, fv_error *err)
 {
     size_t bytes = 1;
+    FV_TRY(load_labels(s, err));
     for (int i = 0; i < s->classes; i++) {
-        const char *name = fv_dataset_class_name(s->train.dataset, i);
+        const char *name = class_name(s, i);
         if (!name) return FV_OK;
         bytes += strlen(name) + 1;
     }
@@ -95,7 +115,7 @@ static fv_status join_class_names(session *s, fv_error *err)
     if (!s->class_names) return fv_fail(err, FV_ERR_NOMEM, "class names: out of memory");
     char *end = s->class_names;
     for (int i = 0; i < s->classes; i++) {
-        const char *name = fv_dataset_class_name(s->train.dataset, i);
+        const char *name = class_name(s, i);
         if (i > 0) *end++ = '\n';
         for (; *name; name++) *end++ = *name == '\n' ? ' ' : *name;
     }
@@ -153,6 +173,7 @@ static void close_session(session *s)
     fv_source_close(&s->eval);
     fv_source_close(&s->train);
     fv_free(s->class_names);
+    fv_labels_deinit(&s->labels);
     fv_free(s->preprocess);
     fv_console_deinit(&s->console); /* after those that may log */
     fv_journal_close(s->journal);
