@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program as its users meet it: exit status, JSON, messages. The binary is $FOVEA_BINARY. */
-#include "testing.h"
+#include "picture_testing.h"
 
-#include "base/file.h"
-#include "base/memory.h"
-#include "data/encode.h"
 #include "eval/classifier.h"
 #include "io/weights.h"
 
@@ -83,22 +80,6 @@ static const char *text(const json_t *json, const char *key)
 
 /* ---- A model and pictures ---- */
 
-static void write_picture(const char *name, int seed)
-{
-    fv_picture picture = { 0 };
-    uint8_t *bytes;
-    size_t size;
-    fv_random r = fv_random_stream(1, FV_RANDOM_TEST, 0, (uint64_t)seed);
-    assert_ok(fv_picture_reserve(&picture, 40 + seed, 50 - seed, &testing_err));
-    for (int i = 0; i < picture.width * picture.height * 3; i++)
-        picture.data[i] = (uint8_t)fv_random_int(&r, 0, 255);
-    const fv_jpeg_options options = { .quality = 90 };
-    assert_ok(fv_encode_jpeg(&picture, &options, &bytes, &size, &testing_err));
-    assert_ok(fv_file_write(in_folder(name), bytes, size, &testing_err));
-    fv_free(bytes);
-    fv_picture_deinit(&picture);
-}
-
 static void write_weights(void)
 {
     const fv_classifier_options options = {
@@ -137,7 +118,7 @@ static int setup(void **state)
     assert_ok(fv_file_make_folder(in_folder("pictures"), &testing_err));
     for (int i = 0; i < PICTURES; i++) {
         snprintf(name, sizeof(name), "pictures/%02d.jpg", i);
-        write_picture(name, i);
+        testing_write_jpeg(name, 40 + i, 50 - i);
         snprintf(list + strlen(list), sizeof(list) - strlen(list), "%02d.jpg %d\n", i, i % CLASSES);
     }
     put("list.txt", list);
