@@ -145,7 +145,7 @@ static void keep_answer(void *ctx, const fv_prediction *p)
 
 static fv_status predict(fv_program *program, int batch, answers *out, fv_error *err)
 {
-    static char names[PICTURES][256];
+    static char names[PICTURES][512];
     const char *paths[PICTURES];
     for (int i = 0; i < PICTURES; i++) {
         char name[16];
