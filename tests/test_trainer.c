@@ -55,7 +55,7 @@ static void write_picture(const char *path, int label, int number)
     assert_ok(fv_picture_reserve(&picture, 80 + number, 72, &testing_err));
     for (int i = 0; i < picture.width * picture.height; i++)
         for (int c = 0; c < 3; c++)
-            picture.data[3 * i + c] = (uint8_t)((c == label ? 160 : 60) + (i * (number + 3)) % 50);
+            picture.data[3 * i + c] = (uint8_t)((c == label ? 200 : 20) + (i * (number + 3)) % 50);
     const fv_jpeg_options options = { .quality = 90 };
     assert_ok(fv_encode_jpeg(&picture, &options, &bytes, &size, &testing_err));
     assert_ok(fv_file_write(path, bytes, size, &testing_err));
@@ -463,6 +463,7 @@ static void test_loss_that_is_not_finite(void **unused)
                      .scores = { 0.5, 0.5 },
                      .overrides = { "Optimizer.lr={name: Piecewise, decay_epochs: [1], values: "
                                     "[0.01, 900.0]}",
+                                    "Optimizer.regularizer={name: L2, coeff: 1.0}",
                                     "Global.epochs=40", "Global.eval_during_train=False" } };
     assert_int_equal(run(&e), FV_ERR_NUMERIC);
     assert_int_equal(strncmp(testing_err.message, "epoch ", 6), 0);

@@ -14,15 +14,19 @@
 static fv_status save(fv_trainer *t, const char *path, bool *saved, fv_error *err)
 {
     fv_status status = FV_OK;
+    fv_error why;
     for (int attempt = 0; attempt < 2; attempt++) {
         if (attempt > 0) nanosleep(&(struct timespec){ .tv_sec = 1 }, NULL);
-        status = fv_checkpoint_save(path, &t->identity, &t->progress, t->params, t->optimizer, err);
+        status =
+            fv_checkpoint_save(path, &t->identity, &t->progress, t->params, t->optimizer, &why);
         if (status == FV_OK || status == FV_ERR_NUMERIC) break;
     }
     *saved = status == FV_OK;
-    if (status == FV_ERR_NUMERIC) return status;
+    if (status == FV_ERR_NUMERIC)
+        return fv_fail(err, status, "after step %" PRId64 ": %.400s; lower the learning rate",
+                       t->progress.step, why.message);
     if (status != FV_OK) {
-        fv_log(FV_LOG_WARNING, "CHECKPOINT NOT WRITTEN, training goes on: %s", err->message);
+        fv_log(FV_LOG_WARNING, "CHECKPOINT NOT WRITTEN, training goes on: %s", why.message);
         return FV_OK;
     }
     fv_train_event event = fv_trainer_event(t, FV_TRAIN_SAVED);
