@@ -65,8 +65,10 @@ static void forward(const fv_op_args *a)
 static void backward(const fv_op_args *a)
 {
     const fv_view dx = a->grad_in[FV_IN_X];
-    fv_norm_backward(a, a->attr, a->in[FV_IN_X], fv_norm_state_at(a->saved, a->out.shape.c),
-                     a->scratch);
+    fv_norm second;
+    fv_norm_backward_sums(a, a->attr, a->in[FV_IN_X], fv_norm_state_at(a->saved, a->out.shape.c),
+                          a->scratch, &second);
+    fv_norm_backward_apply(a, &second);
     if (!dx.data) return;
     const fv_map move = { .pixels = fv_shape_pixels(dx.shape),
                           .channels = dx.shape.c,

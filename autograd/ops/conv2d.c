@@ -59,17 +59,22 @@ static fv_conv conv_of(const fv_op_args *a)
     return c;
 }
 
-static bool is_depthwise(const fv_conv *c)
-{
-    return c->groups > 1 && c->groups == c->in_c && c->in_c == c->out_c;
-}
-
 static const fv_conv_route *route_of(const fv_conv *c)
 {
-    return is_depthwise(c) ? &fv_conv_depthwise : &fv_conv_dense;
+    return fv_is_depthwise(c) ? &fv_conv_depthwise : &fv_conv_dense;
 }
 
 static bool has(const fv_op_args *a, int input) { return a->in[input].shape.c > 0; }
+
+static const fv_conv_fusion *fusion_of(const fv_op_args *a, const fv_conv *c)
+{
+    static const fv_conv_fusion *const fusions[] = { &fv_conv_fused_pointwise,
+                                                     &fv_conv_fused_depthwise };
+    if (!a->wants_grad[FV_IN_X] || !a->wants_grad[FV_IN_WEIGHT] || has(a, FV_IN_BIAS)) return NULL;
+    for (size_t i = 0; i < FV_ARRAY_LEN(fusions); i++)
+        if (fusions[i]->fits(a, c)) return fusions[i];
+    return NULL;
+}
 
 /* In training, batch norm needs y, also when its statistics are fixed. */
 static bool keeps_y(const fv_op_args *a) { return a->mode == FV_TRAIN && has(a, FV_IN_SCALE); }
@@ -85,7 +90,7 @@ static fv_view saved_y(const fv_op_args *a)
 
 static fv_pack_request pack_request(const fv_op_args *a, const fv_conv *c, fv_pack_kind kind)
 {
-    fv_pack_request r = { .kind = is_depthwise(c) ? FV_PACK_DEPTHWISE : kind, .conv = *c };
+    fv_pack_request r = { .kind = fv_is_depthwise(c) ? FV_PACK_DEPTHWISE : kind, .conv = *c };
     r.weight = a->params[FV_IN_WEIGHT];
     r.bias = a->params[FV_IN_BIAS];
     if (a->mode == FV_EVAL && has(a, FV_IN_SCALE)) {
@@ -119,11 +124,14 @@ static void measure(const fv_op_args *a, fv_op_needs *needs)
         needs->backward_reads |= fv_norm_reads(a, &attr->norm);
     else if (attr->norm.act != FV_LINEAR)
         needs->backward_reads |= FV_READS_OUT;
-    if (a->wants_grad[FV_IN_X] && !is_depthwise(&c))
+    if (a->wants_grad[FV_IN_X] && !fv_is_depthwise(&c))
         needs->packs[needs->pack_count++] = pack_request(a, &c, FV_PACK_BACKWARD);
-    const size_t conv = route->backward_bytes(a->kernels, &c);
-    const size_t norm = keeps_y(a) ? fv_norm_backward_bytes(a->out.shape) : 0;
-    needs->backward_scratch = conv > norm ? conv : norm;
+    needs->backward_scratch = route->backward_bytes(a->kernels, &c);
+    if (!keeps_y(a)) return;
+    const fv_conv_fusion *fusion = fusion_of(a, &c);
+    const size_t norm = fv_align(fv_norm_backward_bytes(a->out.shape));
+    const size_t both = norm + (fusion ? fusion->bytes(a->kernels, &c) : 0);
+    if (both > needs->backward_scratch) needs->backward_scratch = both;
 }
 
 /* ---- Forward ------------------------------------------------------------------- */
@@ -183,16 +191,32 @@ static void backward_bias(const fv_op_args *a)
     a->kernels->channel_sums(&sums);
 }
 
-static void backward(const fv_op_args *a)
+/* Batch norm's backward; true if the convolution's came with it. */
+static bool backward_normalized(const fv_op_args *a, fv_conv_run *run)
 {
     const fv_conv2d_attr *attr = a->attr;
-    const fv_conv_run run = { .a = a, .conv = conv_of(a), .scratch = a->scratch };
+    const fv_conv_fusion *fusion = fusion_of(a, &run->conv);
+    fv_norm second;
+    fv_norm_backward_sums(a, &attr->norm, saved_y(a), fv_norm_state_at(a->saved, a->out.shape.c),
+                          a->scratch, &second);
+    if (!fusion) {
+        fv_norm_backward_apply(a, &second);
+        return false;
+    }
+    run->scratch = (char *)a->scratch + fv_align(fv_norm_backward_bytes(a->out.shape));
+    fusion->backward(run, &second);
+    return true;
+}
+
+static void backward(const fv_op_args *a)
+{
+    fv_conv_run run = { .a = a, .conv = conv_of(a), .scratch = a->scratch };
     const fv_conv_route *route = route_of(&run.conv);
-    if (keeps_y(a))
-        fv_norm_backward(a, &attr->norm, saved_y(a), fv_norm_state_at(a->saved, a->out.shape.c),
-                         a->scratch);
-    else
-        fv_act_backward(a, attr->norm.act);
+    if (keeps_y(a)) {
+        if (backward_normalized(a, &run)) return;
+    } else {
+        fv_act_backward(a, ((const fv_conv2d_attr *)a->attr)->norm.act);
+    }
     if (a->grad_in[FV_IN_BIAS].data) backward_bias(a);
     if (a->grad_in[FV_IN_WEIGHT].data) route->backward_weights(&run);
     if (a->grad_in[FV_IN_X].data) route->backward_data(&run);

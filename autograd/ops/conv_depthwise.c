@@ -31,7 +31,7 @@ static int split_rows(const fv_conv *c)
     return fv_max(rows_per_task(c), fv_ceil_div(c->window.n * c->window.out_h, FV_TASKS_WANTED));
 }
 
-static size_t partial_floats(const fv_conv *c)
+size_t fv_depthwise_partial_floats(const fv_conv *c)
 {
     const size_t floats =
         (size_t)c->out_c * (size_t)c->window.kernel_h * (size_t)c->window.kernel_w;
@@ -42,7 +42,7 @@ static size_t backward_bytes(const fv_kernels *k, const fv_conv *c)
 {
     (void)k;
     const int splits = fv_ceil_div(c->window.n * c->window.out_h, split_rows(c));
-    return (size_t)splits * partial_floats(c) * sizeof(float);
+    return (size_t)splits * fv_depthwise_partial_floats(c) * sizeof(float);
 }
 
 static void forward_task(void *ctx, int task, int worker)
@@ -124,28 +124,48 @@ static void weights_task(void *ctx, int task, int worker)
                              .x_stride = x.pixel_stride,
                              .w = dy.data,
                              .w_stride = dy.pixel_stride,
-                             .y = (float *)r->scratch + (size_t)task * partial_floats(&r->conv),
+                             .y = (float *)r->scratch +
+                                  (size_t)task * fv_depthwise_partial_floats(&r->conv),
                              .row0 = task * rows,
                              .row1 = fv_min((task + 1) * rows, w->n * w->out_h) };
     r->a->kernels->depthwise_backward_weights(&j);
 }
 
+typedef struct reduction {
+    const fv_conv_run *r;
+    float *partials;
+    int splits;
+} reduction;
+
+/* Sums one tap into the first partial, then puts it where the weights have it. */
+static void reduce_tap(void *ctx, int tap, int worker)
+{
+    (void)worker;
+    const reduction *d = ctx;
+    const fv_conv *c = &d->r->conv;
+    const int channels = c->in_c, taps = c->window.kernel_h * c->window.kernel_w;
+    const bool accumulate = d->r->a->accumulate[FV_IN_WEIGHT];
+    float *sum = d->partials + (ptrdiff_t)tap * channels, *dw = d->r->a->grad_in[FV_IN_WEIGHT].data;
+    for (int s = 1; s < d->splits; s++) {
+        const float *more = sum + (size_t)s * fv_depthwise_partial_floats(c);
+        for (int i = 0; i < channels; i++) sum[i] += more[i];
+    }
+    for (int i = 0; i < channels; i++)
+        dw[i * taps + tap] = accumulate ? dw[i * taps + tap] + sum[i] : sum[i];
+}
+
+void fv_depthwise_reduce(const fv_conv_run *r, float *partials, int splits)
+{
+    reduction d = { r, partials, splits };
+    fv_parallel_for(r->conv.window.kernel_h * r->conv.window.kernel_w, reduce_tap, &d);
+}
+
 static void backward_weights(const fv_conv_run *r)
 {
-    const fv_conv *c = &r->conv;
     fv_conv_run run = *r;
-    const int splits = fv_ceil_div(c->window.n * c->window.out_h, split_rows(c));
+    const int splits = fv_ceil_div(r->conv.window.n * r->conv.window.out_h, split_rows(&r->conv));
     fv_parallel_for(splits, weights_task, &run);
-
-    const int channels = c->in_c, taps = c->window.kernel_h * c->window.kernel_w;
-    float *dw = r->a->grad_in[FV_IN_WEIGHT].data;
-    for (int i = 0; i < channels; i++)
-        for (int t = 0; t < taps; t++) {
-            float sum = r->a->accumulate[FV_IN_WEIGHT] ? dw[i * taps + t] : 0.0f;
-            const float *partial = (const float *)r->scratch + t * channels + i;
-            for (int s = 0; s < splits; s++) sum += partial[(size_t)s * partial_floats(c)];
-            dw[i * taps + t] = sum;
-        }
+    fv_depthwise_reduce(r, r->scratch, splits);
 }
 
 const fv_conv_route fv_conv_depthwise = {

@@ -110,19 +110,25 @@ static float *row_mut(float *p, ptrdiff_t stride, int pixel)
     return p ? p + pixel * stride : NULL;
 }
 
-static void sweep_task(void *ctx, int task, int worker)
+fv_norm fv_norm_part(const fv_norm *job, int first, int count)
 {
-    (void)worker;
-    const sweep *s = ctx;
-    fv_norm n = s->norm;
-    const int first = task * s->per_task;
-    n.pixels = fv_min(s->per_task, s->norm.pixels - first);
+    fv_norm n = *job;
+    n.pixels = count;
     n.y = row(n.y, n.y_stride, first);
     n.residual = row(n.residual, n.residual_stride, first);
     n.out = row_mut(n.out, n.out_stride, first);
     n.dz = row(n.dz, n.dz_stride, first);
     n.z = row(n.z, n.z_stride, first);
     n.residual_grad = row_mut(n.residual_grad, n.residual_grad_stride, first);
+    return n;
+}
+
+static void sweep_task(void *ctx, int task, int worker)
+{
+    (void)worker;
+    const sweep *s = ctx;
+    const int first = task * s->per_task;
+    fv_norm n = fv_norm_part(&s->norm, first, fv_min(s->per_task, s->norm.pixels - first));
     if (s->partials) {
         n.sum_g = s->partials + (size_t)task * 2 * (size_t)n.channels;
         n.sum_gy = n.sum_g + n.channels;
@@ -211,8 +217,8 @@ static void finish_sums(void *ctx, int task, int worker)
     }
 }
 
-void fv_norm_backward(const fv_op_args *a, const fv_norm_attr *attr, fv_view y, fv_norm_state state,
-                      void *scratch)
+void fv_norm_backward_sums(const fv_op_args *a, const fv_norm_attr *attr, fv_view y,
+                           fv_norm_state state, void *scratch, fv_norm *second)
 {
     const fv_view dz = a->grad_out, r = a->grad_in[FV_IN_RESIDUAL];
     const bool from_result = fv_norm_reads(a, attr) & FV_READS_OUT;
@@ -239,16 +245,21 @@ void fv_norm_backward(const fv_op_args *a, const fv_norm_attr *attr, fv_view y, 
     };
     fv_parallel_for(fv_ceil_div(dz.shape.c, CHANNELS_PER_TASK), finish_sums, &k);
 
-    s.kernel = a->kernels->norm_backward_apply;
-    s.partials = NULL;
-    s.norm.a = k.ca;
-    s.norm.b = k.cb;
-    s.norm.c = k.cc;
-    s.norm.out = dz.data;
-    s.norm.out_stride = dz.pixel_stride;
-    s.norm.residual_grad = r.data;
-    s.norm.residual_grad_stride = r.pixel_stride;
-    s.norm.residual_accumulate = a->accumulate[FV_IN_RESIDUAL];
+    *second = s.norm;
+    second->a = k.ca;
+    second->b = k.cb;
+    second->c = k.cc;
+    second->out = dz.data;
+    second->out_stride = dz.pixel_stride;
+    second->residual_grad = r.data;
+    second->residual_grad_stride = r.pixel_stride;
+    second->residual_accumulate = a->accumulate[FV_IN_RESIDUAL];
+}
+
+void fv_norm_backward_apply(const fv_op_args *a, const fv_norm *second)
+{
+    sweep s = { .norm = *second, .kernel = a->kernels->norm_backward_apply };
+    s.per_task = pixels_per_task(a->out.shape);
     run_sweep(&s);
 }
 

@@ -66,10 +66,15 @@ void fv_norm_fixed_state(const fv_op_args *a, const fv_norm_attr *attr, fv_norm_
 /* a->out = act(scale * y + shift + residual). y has the shape of a->out. */
 void fv_norm_forward(const fv_op_args *a, const fv_norm_attr *attr, fv_view y, fv_norm_state state);
 
-/* Turns a->grad_out into dy, in place; writes the gradients of weight, bias and residual. `scratch`
- * has fv_norm_backward_bytes(). */
-void fv_norm_backward(const fv_op_args *a, const fv_norm_attr *attr, fv_view y, fv_norm_state state,
-                      void *scratch);
+/* Backward in two halves. The first makes the sums, writes the gradients of weight and bias, and fills
+ * `second`: the job that turns all of a->grad_out into dy, in place, and writes the residual's gradient. `scratch`
+ * has fv_norm_backward_bytes() and must live until the second half is done. */
+void fv_norm_backward_sums(const fv_op_args *a, const fv_norm_attr *attr, fv_view y,
+                           fv_norm_state state, void *scratch, fv_norm *second);
+/* The part of a job that concerns pixels [first, first + count). */
+fv_norm fv_norm_part(const fv_norm *job, int first, int count);
+/* The whole second half. */
+void fv_norm_backward_apply(const fv_op_args *a, const fv_norm *second);
 size_t fv_norm_backward_bytes(fv_shape y);
 
 /* The values of backward_reads besides y. */
