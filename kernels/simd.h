@@ -20,16 +20,29 @@
 #define FV_VARIANT_EXPAND(name, isa) FV_VARIANT_PASTE(name, isa)
 #define FV_VARIANT(name)             FV_VARIANT_EXPAND(name, FV_ISA)
 
-/* For micro-kernels whose tile sizes must be constants in every copy. */
-#define FV_ALWAYS_INLINE static inline __attribute__((always_inline))
-#define FV_NOINLINE      __attribute__((noinline))
-
-/* Before a loop with a constant count of at most 16: written out in full, so that small arrays of
- * vectors live in registers. */
-#if defined(__clang__)
-#define FV_UNROLL _Pragma("clang loop unroll(full)")
+#if defined(__has_feature)
+#define FV_SANITIZED __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FV_SANITIZED 1
 #else
-#define FV_UNROLL _Pragma("GCC unroll 16")
+#define FV_SANITIZED 0
+#endif
+
+#define FV_NOINLINE __attribute__((noinline))
+
+/* FV_ALWAYS_INLINE: for micro-kernels whose tile sizes must be constants in every copy.
+ * FV_UNROLL: before a loop with a constant count of at most 16: written out in full, so that small
+ * arrays of vectors live in registers. With sanitizers, whose checks would make the copies a
+ * hundred times as long, both are left to the compiler. */
+#if FV_SANITIZED
+#define FV_ALWAYS_INLINE static inline
+#define FV_UNROLL
+#elif defined(__clang__)
+#define FV_ALWAYS_INLINE static inline __attribute__((always_inline))
+#define FV_UNROLL        _Pragma("clang loop unroll(full)")
+#else
+#define FV_ALWAYS_INLINE static inline __attribute__((always_inline))
+#define FV_UNROLL        _Pragma("GCC unroll 16")
 #endif
 
 #if defined(FV_ISA_AVX512)
