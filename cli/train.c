@@ -85,6 +85,22 @@ static fv_status open_data(session *s, fv_error *err)
     return FV_OK;
 }
 
+/* Folders of pictures number their classes themselves: a class that one of them lacks would shift
+ * all that follow. */
+static fv_status compare_class_names(const session *s, fv_error *err)
+{
+    for (int i = 0; s->eval.dataset && i < s->classes; i++) {
+        const char *a = fv_dataset_class_name(s->train.dataset, i);
+        const char *b = fv_dataset_class_name(s->eval.dataset, i);
+        if (a && b && strcmp(a, b) != 0)
+            return fv_fail(err, FV_ERR_CONFIG,
+                           "DataLoader.Eval: class %d is \"%s\", but \"%s\" in DataLoader.Train: "
+                           "both need the same folders",
+                           i, b, a);
+    }
+    return FV_OK;
+}
+
 /* A list of pictures has no names of classes: they come from where predictions take them. */
 static fv_status load_labels(session *s, fv_error *err)
 {
@@ -163,6 +179,7 @@ static fv_status open_session(session *s, fv_error *err)
     FV_TRY(fv_journal_open(&s->journal, s->settings.global.output_dir, err));
     fv_console_open_journal(&s->console, s->journal);
     FV_TRY(open_data(s, err));
+    FV_TRY(compare_class_names(s, err));
     FV_TRY(join_class_names(s, err));
     return open_trainer(s, err);
 }

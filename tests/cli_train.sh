@@ -84,6 +84,12 @@ done
 train wrong -o Global.epoch=3
 [ $? -eq 2 ]
 check "an unknown key ends with 2"
+mkdir -p "$work/a/cat" "$work/a/dog" "$work/a/eel" "$work/b/cat" "$work/b/eel"
+for folder in a/cat a/dog a/eel b/cat b/eel; do cp "$work"/data/val/*0_* "$work/$folder/"; done
+train folders -o DataLoader.Train.dataset.cls_label_path=null -o "DataLoader.Train.dataset.image_root=$work/a" \
+    -o DataLoader.Eval.dataset.cls_label_path=null -o "DataLoader.Eval.dataset.image_root=$work/b"
+[ $? -eq 2 ] && grep -q 'DataLoader.Eval: class 1 is "eel", but "dog" in DataLoader.Train: both need the same folders' "$work/err"
+check "folders with other classes to evaluate end with 2"
 train absent -o "DataLoader.Train.dataset.cls_label_path=$work/none.txt"
 [ $? -eq 1 ]
 check "a missing list ends with 1"
