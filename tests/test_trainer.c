@@ -196,7 +196,7 @@ static fv_status train(experiment *e, fv_settings *settings, fv_source *source, 
     const fv_trainer_options options = { .settings = settings,
                                          .kernels = &kernels,
                                          .source = source,
-                                         .classes = CLASSES,
+                                         .classes = settings->class_num,
                                          .class_names = "red\ngreen\nblue",
                                          .journal = journal,
                                          .evaluate = e->unevaluated ? NULL : evaluate,
@@ -555,6 +555,13 @@ static void test_pretrained(void **unused)
                          .overrides = { from, "Global.freeze=['*']" } };
     assert_ok(run(&moved));
     assert_int_not_equal(moved.checksum, plain()->checksum); /* but here, the statistics */
+
+    experiment head = { .folder = "head",
+                        .unevaluated = true,
+                        .overrides = { from, "Arch.class_num=4", "Global.epochs=1" } };
+    assert_ok(run(&head));
+    assert_non_null(strstr(told, "latest.h5: the head is for another number of classes and starts "
+                                 "anew: out.weight and 1 more\n"));
 
     experiment wrong = { .folder = "wrong",
                          .unevaluated = true,

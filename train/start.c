@@ -42,9 +42,8 @@ static void tell_loaded(const char *path, const fv_load_report *report)
     fv_log(FV_LOG_INFO, "%s: %d tensors loaded", path, report->matched);
     if (report->reshaped)
         fv_log(FV_LOG_NOTICE,
-               "%s: %d tensor%s of the head (%s) initialised anew: the number of classes differs",
-               path, report->reshaped, report->reshaped == 1 ? " is" : "s are",
-               report->first_reshaped);
+               "%s: the head is for another number of classes and starts anew: %s and %d more",
+               path, report->first_reshaped, report->reshaped - 1);
 }
 
 fv_status fv_start_pretrained(const fv_settings *s, fv_params *params, fv_error *err)
