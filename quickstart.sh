@@ -15,9 +15,6 @@ config=configs/quickstart/MobileNetV2_x0_25_synth.yaml
 data=quickstart/data output=quickstart/output
 program=build/fovea
 
-# Threads that wait sleep instead of spinning: on a machine that others use too, that is far faster.
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY-passive}
-
 step() { printf '\n== %s\n' "$*"; }
 run() { # shows a command, then runs it
     printf '$ %s\n' "$*"

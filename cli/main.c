@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/runtime.h"
 #include "cli/text.h"
 
 #include <string.h>
@@ -67,6 +68,7 @@ static fv_status run(const fv_command *command, int argc, char **argv, fv_error 
 
 int main(int argc, char **argv)
 {
+    fv_runtime_limit_spinning(argv);
     if (argc < 2) {
         fv_command_list(stderr);
         return 2;
