@@ -45,7 +45,7 @@ void fv_console_say(fv_console *c, const char *format, ...)
     say_line(c, line);
 }
 
-/* May be called by threads of the loader, one at a time; the bar belongs to the main thread, so that
+/* May be called by threads of the loader, one at a time; the bar is the main thread's, so that
  * a line and the bar may at worst share a row of the screen. */
 static void take_log(void *ctx, fv_log_level level, const char *line)
 {

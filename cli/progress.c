@@ -47,7 +47,7 @@ void fv_progress_line(char *out, size_t size, const fv_train_event *e)
 
 enum { FIELD = 48, FIELDS = 7, BAR_MIN = 8, BAR_MAX = 30 };
 
-/* What stands right of the bar, most important first; of constant width, so that it does not jump. */
+/* What stands right of the bar, most important first; of constant width, so that it stays put. */
 static int bar_fields(char fields[FIELDS][FIELD], const fv_train_event *e)
 {
     char eta[40], total[24];
