@@ -7,7 +7,8 @@
  *                                       exists before it; then a following activate as above
  *
  * A value that somebody else reads stays a value: a producer is merged into its consumer only where
- * that is its one use. The nodes are the plan's own copies: the graph still tells what was captured. */
+ * that is its one use. The nodes are the plan's own copies: the graph still tells what was
+ * captured. */
 #include "autograd/graph_impl.h"
 #include "autograd/ops/conv2d.h"
 

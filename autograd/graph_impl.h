@@ -51,8 +51,8 @@ void fv_node_inputs(const fv_node *n, fv_op_input in[FV_MAX_INPUTS]);
 
 fv_node_info fv_node_describe(const fv_node *n);
 
-/* Merges operators, see fuse.c: edits the nodes of the list, which shrinks. `kept` are values that must
- * exist because somebody reads them. */
+/* Merges operators, see fuse.c: edits the nodes of the list, which shrinks. `kept` are values that
+ * must exist because somebody reads them. */
 fv_status fv_graph_fuse(const fv_graph *g, fv_list *nodes, fv_tensor *const *kept, int kept_count,
                         fv_error *err);
 

@@ -66,8 +66,9 @@ fv_tensor *fv_avg_pool(fv_graph *g, fv_tensor *x, fv_window_attr attr);
 /* y[n,0,0,c] = mean of x[n,:,:,c]. */
 fv_tensor *fv_global_avg_pool(fv_graph *g, fv_tensor *x);
 
-/* y[n,0,0,:] = x[n] * weight + bias, where x[n] is the whole image flattened in the order (c, h, w) of
- * PaddlePaddle's flatten; weight is a parameter [c*h*w, out]; bias is [out] or NULL. By OpenBLAS. */
+/* y[n,0,0,:] = x[n] * weight + bias, where x[n] is the whole image flattened in the order (c, h,
+ * w) of PaddlePaddle's flatten; weight is a parameter [c*h*w, out]; bias is [out] or NULL. By
+ * OpenBLAS. */
 fv_tensor *fv_matmul(fv_graph *g, fv_tensor *x, fv_tensor *weight, fv_tensor *bias);
 
 /* Each element is kept with probability 1 - p. FV_UPSCALE_IN_TRAIN: the kept ones are divided by
@@ -78,8 +79,8 @@ typedef enum fv_dropout_mode { FV_UPSCALE_IN_TRAIN, FV_DOWNSCALE_IN_INFER } fv_d
 fv_tensor *fv_dropout(fv_graph *g, fv_tensor *x, float p, fv_dropout_mode mode);
 
 /* A scalar: the mean over the batch of -sum_c t[n,c] * log softmax(x)[n,c].
- * targets is [n,1,1,1]: class numbers (exact in float), t = (1 - smoothing) * onehot + smoothing / K;
- * or [n,1,1,K]: probabilities, t = (1 - smoothing) * targets + smoothing / K. */
+ * targets is [n,1,1,1]: class numbers (exact in float), t = (1 - smoothing) * onehot + smoothing /
+ * K; or [n,1,1,K]: probabilities, t = (1 - smoothing) * targets + smoothing / K. */
 fv_tensor *fv_cross_entropy(fv_graph *g, fv_tensor *logits, fv_tensor *targets, float smoothing);
 
 #endif /* FV_AUTOGRAD_OPS_H */

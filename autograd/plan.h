@@ -29,8 +29,8 @@ typedef struct fv_plan_options {
     bool keep_operators; /* for tests: do not fuse */
 } fv_plan_options;
 
-/* `graph`, `kernels` and `slab` are borrowed and must outlive the plan. One plan per graph. Scratch is
- * laid out for fv_threads_count() threads: replays may use fewer later, not more. */
+/* `graph`, `kernels` and `slab` are borrowed and must outlive the plan. One plan per graph.
+ * Scratch is laid out for fv_threads_count() threads: replays may use fewer later, not more. */
 fv_status fv_plan_create(fv_plan **out, fv_graph *graph, const fv_kernels *kernels, fv_slab *slab,
                          const fv_plan_options *options, fv_error *err);
 void fv_plan_destroy(fv_plan *plan); /* accepts NULL */

@@ -5,9 +5,9 @@
 /* ---- Flow ---------------------------------------------------------------------
  *
  * Backward runs the steps from the last to the first. Per channel of every tensor in memory we note
- * whether its gradient has been written: the first writer overwrites, later ones add. A step whose output's
- * gradient nobody wrote does not go backward. Where views are involved a range may be written in part:
- * then the rest is cleared first. */
+ * whether its gradient has been written: the first writer overwrites, later ones add. A step whose
+ * output's gradient nobody wrote does not go backward. Where views are involved a range may be
+ * written in part: then the rest is cleared first. */
 
 typedef struct flow {
     fv_plan *p;

@@ -10,8 +10,8 @@ typedef struct fv_jpeg_options {
     bool subsample; /* chroma at half the size both ways (4:2:0), else at full size (4:4:4) */
 } fv_jpeg_options;
 
-/* `*bytes` is freed by the caller with fv_free(). Fails when out of memory, and for a picture that is
- * empty or has a side above 65500 pixels. */
+/* `*bytes` is freed by the caller with fv_free(). Fails when out of memory, and for a picture that
+ * is empty or has a side above 65500 pixels. */
 fv_status fv_encode_jpeg(const fv_picture *image, const fv_jpeg_options *options, uint8_t **bytes,
                          size_t *size, fv_error *err);
 

@@ -33,8 +33,8 @@ typedef struct fv_synth_options {
 typedef void fv_synth_progress_fn(void *ctx, int done, int total);
 
 /* Renders what is missing into `folder`, in parallel, and tells in `*drawn` how many pictures that
- * were (`progress` and `drawn` may be NULL). A folder that holds lists of other origin, or a set made
- * with other options, is left alone: an error. */
+ * were (`progress` and `drawn` may be NULL). A folder that holds lists of other origin, or a set
+ * made with other options, is left alone: an error. */
 fv_status fv_synth_render(const char *folder, const fv_synth_options *options,
                           fv_synth_progress_fn *progress, void *ctx, int *drawn, fv_error *err);
 

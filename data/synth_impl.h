@@ -14,7 +14,8 @@ typedef struct fv_synth_look {
     float wobble[4]; /* [0, 1): outline of patches */
 } fv_synth_look;
 
-/* Which ink lies at (x, y): 0 none, 1 or 2. An object lies about inside the unit circle; y points down. */
+/* Which ink lies at (x, y): 0 none, 1 or 2. An object lies about inside the unit circle; y points
+ * down. */
 typedef int fv_synth_ink_fn(float x, float y, const fv_synth_look *look);
 
 typedef struct fv_synth_class {

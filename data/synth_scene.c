@@ -2,9 +2,9 @@
 /* One picture of data/synth.h.
  *
  * A scene is drawn from back to front: a background (a gradient between two colours, roughened by
- * value noise), clutter, the object, and slivers of clutter over it; then light that falls off across
- * the picture, and a camera's noise. Everything is a function of a point, so that each pixel is the
- * mean of a few points in it and edges come out smooth.
+ * value noise), clutter, the object, and slivers of clutter over it; then light that falls off
+ * across the picture, and a camera's noise. Everything is a function of a point, so that each
+ * pixel is the mean of a few points in it and edges come out smooth.
  *
  * The object is bright and the background dim. With colours drawn freely the sign of every edge
  * would be a coin toss, and the smallest MobileNetV2 learns next to nothing in twenty epochs.
@@ -184,7 +184,8 @@ static bool in_sliver(const sliver *c, float x, float y)
     return ex * ex + ey * ey < c->radius * c->radius;
 }
 
-/* The background, which is smooth: once for each pixel. Coordinates in short sides of the picture. */
+/* The background, which is smooth: once for each pixel. Coordinates in short sides of the
+ * picture. */
 static rgb ground_at(const scene *s, float x, float y)
 {
     const float along = 0.5f + 0.6f * ((x - 0.5f) * s->ground_dx + (y - 0.5f) * s->ground_dy);

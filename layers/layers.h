@@ -53,8 +53,8 @@ typedef struct fv_bn_options {
 #define fv_bn(g, x, name, ...) fv_bn_with(g, x, name, (fv_bn_options){ __VA_ARGS__ })
 fv_tensor *fv_bn_with(fv_graph *g, fv_tensor *x, const char *name, fv_bn_options o);
 
-/* Convolution and batch norm with its defaults, under the names that most of PaddleClas's models give
- * them: "<name>._conv" and "<name>._batch_norm". */
+/* Convolution and batch norm with its defaults, under the names that most of PaddleClas's models
+ * give them: "<name>._conv" and "<name>._batch_norm". */
 #define fv_conv_bn(g, x, name, ...) fv_conv_bn_with(g, x, name, (fv_conv_options){ __VA_ARGS__ })
 fv_tensor *fv_conv_bn_with(fv_graph *g, fv_tensor *x, const char *name, fv_conv_options o);
 

@@ -2,8 +2,8 @@
 /* DLA: Deep Layer Aggregation.
  * Yu, Wang, Shelhamer, Darrell, CVPR 2018, arXiv:1707.06484.
  *
- * As PaddleClas has it. What is left out because nothing depends on it: the projection and, unless its
- * tree is a level root, the pooling of a tree of several levels, whose subtrees make their own.
+ * As PaddleClas has it. What is left out because nothing depends on it: the projection and, unless
+ * its tree is a level root, the pooling of a tree of several levels, whose subtrees make their own.
  */
 #include "models/dla.h"
 #include "base/compiler.h"
@@ -85,7 +85,8 @@ static fv_tensor *aggregate(fv_graph *g, const fv_dla *m, children c, int out)
     return m->residual_root ? add_relu(g, x, first) : fv_activate(g, x, FV_RELU);
 }
 
-/* Trees add maps that a convolution halved, rounding up, to maps that a pool halved, rounding down. */
+/* Trees add maps that a convolution halved, rounding up, to maps that a pool halved, rounding
+ * down. */
 static fv_tensor *check_size(fv_graph *g, fv_tensor *x, fv_shape images)
 {
     const fv_shape s = fv_tensor_shape(x);
@@ -112,7 +113,8 @@ static fv_tensor *leaf(fv_graph *g, fv_tensor *x, fv_tensor *bottom, const fv_dl
     return aggregate(g, m, all, out);
 }
 
-/* Section 3.2, hierarchical aggregation. Children are handed down the right side to its last root. */
+/* Section 3.2, hierarchical aggregation. Children are handed down the right side to its last
+ * root. */
 static fv_tensor *tree(fv_graph *g, fv_tensor *x, const fv_dla *m, int levels, int out, int stride,
                        bool level_root, children inherited)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GoogLeNet: Going Deeper with Convolutions.
- * Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich, CVPR 2015, arXiv:1409.4842.
+ * Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich, CVPR 2015,
+ * arXiv:1409.4842.
  *
- * As PaddleClas has it, which differs from the paper: no local response normalisation; the convolutions of the
- * stem, the reductions and the auxiliary heads have no activation; max pools between the stages have
- * neither padding nor ceiling, so the maps are 55, 27, 13 and 6 wide; 4096 inputs of the heads became
- * 1152; the second head has no activation between its linear layers.
+ * As PaddleClas has it, which differs from the paper: no local response normalisation; the
+ * convolutions of the stem, the reductions and the auxiliary heads have no activation; max pools
+ * between the stages have neither padding nor ceiling, so the maps are 55, 27, 13 and 6 wide; 4096
+ * inputs of the heads became 1152; the second head has no activation between its linear layers.
  *
  * The ReLU on each module's concatenation is put on its four parts, which is the same and fuses.
  */
@@ -74,8 +75,8 @@ static fv_tensor *classifier(fv_graph *g, fv_tensor *x, const char *name, int ou
                      .bound = sqrtf(3.0f / inputs));
 }
 
-/* Section 5, "auxiliary classifiers", for maps of 11 to 13, which the pool makes 3 x 3. The bound is that of
- * the 2048 inputs of a 4 x 4 map. */
+/* Section 5, "auxiliary classifiers", for maps of 11 to 13, which the pool makes 3 x 3. The bound
+ * is that of the 2048 inputs of a 4 x 4 map. */
 static fv_tensor *auxiliary(fv_graph *g, fv_tensor *x, int head, int classes)
 {
     static const char *const names[2][3] = { { "_conv_o1", "_fc_o1", "_out1" },

@@ -2,8 +2,8 @@
 /* InceptionV3: Rethinking the Inception Architecture for Computer Vision.
  * Szegedy, Vanhoucke, Ioffe, Shlens, Wojna, CVPR 2016, arXiv:1512.00567.
  *
- * As PaddleClas has it: no auxiliary head, batch norm with epsilon 1e-5, average pools that count their
- * padding, dropout 0.2 that scales in inference.
+ * As PaddleClas has it: no auxiliary head, batch norm with epsilon 1e-5, average pools that count
+ * their padding, dropout 0.2 that scales in inference.
  */
 #include "base/compiler.h"
 #include "layers/layers.h"

@@ -2,8 +2,8 @@
 /* MobileNetV2: Inverted Residuals and Linear Bottlenecks.
  * Sandler, Howard, Zhu, Zhmoginov, Chen, CVPR 2018, arXiv:1801.04381.
  *
- * As PaddleClas has it, which differs from the paper: widths are truncated and not rounded to multiples of
- * 8, and the first block (t = 1) has an expansion of its own.
+ * As PaddleClas has it, which differs from the paper: widths are truncated and not rounded to
+ * multiples of 8, and the first block (t = 1) has an expansion of its own.
  */
 #include "base/compiler.h"
 #include "layers/layers.h"

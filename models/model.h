@@ -20,8 +20,8 @@ struct fv_model {
     const char *name;  /* PaddleClas's, "MobileNetV2_x0_25" */
     const char *paper; /* "arXiv:1801.04381" */
     int image_size;    /* default input, both ways, pixels */
-    /* Prefixes of the parameters whose shape depends on `classes`, "out."; of each output's classifier, in
-     * the order of the outputs, then NULL. */
+    /* Prefixes of the parameters whose shape depends on `classes`, "out."; of each output's
+     * classifier, in the order of the outputs, then NULL. */
     const char *heads[FV_MAX_OUTPUTS + 1];
     fv_model_fn *build;
     float width;         /* of families that scale: multiplies channels */

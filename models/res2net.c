@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Res2Net: A New Multi-scale Backbone Architecture.
- * Gao, Cheng, Zhao, Zhang, Yang, Torr, TPAMI 2021, arXiv:1904.01169. The "vd" variants take the stem and the
- * shortcuts of Bag of Tricks for Image Classification (He et al., CVPR 2019, arXiv:1812.01187, figure 2).
+ * Gao, Cheng, Zhao, Zhang, Yang, Torr, TPAMI 2021, arXiv:1904.01169. The "vd" variants take the
+ * stem and the shortcuts of Bag of Tricks for Image Classification (He et al., CVPR 2019,
+ * arXiv:1812.01187, figure 2).
  *
- * As PaddleClas has it, which differs from the authors' code: the first block of the first stage, whose
- * stride is 1, is an ordinary one; average pools do not count their padding.
+ * As PaddleClas has it, which differs from the authors' code: the first block of the first stage,
+ * whose stride is 1, is an ordinary one; average pools do not count their padding.
  */
 #include "models/res2net.h"
 #include "base/compiler.h"
@@ -40,8 +41,8 @@ static fv_tensor *stem(fv_graph *g, fv_tensor *x, bool vd)
     return fv_max_pool(g, x, fv_window_of(3, 2, 1));
 }
 
-/* Figure 2(b): each split but the last has a convolution, which at stride 1 also sees what the split before
- * it made; the last one passes, or is pooled where the block strides. */
+/* Figure 2(b): each split but the last has a convolution, which at stride 1 also sees what the
+ * split before it made; the last one passes, or is pooled where the block strides. */
 static fv_tensor *splits(fv_graph *g, fv_tensor *x, const fv_res2net *m, const char *name,
                          int stride)
 {

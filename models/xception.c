@@ -2,8 +2,9 @@
 /* Xception: Deep Learning with Depthwise Separable Convolutions.
  * Chollet, CVPR 2017, arXiv:1610.02357, with the depths of Xception-41, 65 and 71.
  *
- * PaddleClas's own variant: a separable convolution is pointwise, then depthwise, each with batch norm and none
- * with an activation; projections are bare convolutions; all shortcuts start before the ReLU.
+ * PaddleClas's own variant: a separable convolution is pointwise, then depthwise, each with batch
+ * norm and none with an activation; projections are bare convolutions; all shortcuts start before
+ * the ReLU.
  */
 #include "models/xception.h"
 #include "base/compiler.h"
@@ -37,8 +38,8 @@ static fv_tensor *separable(fv_graph *g, fv_tensor *x, const char *name, int out
     return x;
 }
 
-/* Figure 5: the blocks of the entry and exit flow; `names` are those of the two separable convolutions, `mid`
- * and `out` their channels. */
+/* Figure 5: the blocks of the entry and exit flow; `names` are those of the two separable
+ * convolutions, `mid` and `out` their channels. */
 static fv_tensor *strided_block(fv_graph *g, fv_tensor *x, const char *const names[2], int mid,
                                 int out, int stride, bool relu_first)
 {

@@ -2,8 +2,9 @@
 /* Xception as modified for DeepLabv3+: Encoder-Decoder with Atrous Separable Convolution.
  * Chen, Zhu, Papandreou, Schroff, Adam, ECCV 2018, arXiv:1802.02611, figure 4.
  *
- * Depthwise, then pointwise, each with batch norm of epsilon 1e-3 and momentum 0.99; three separable
- * convolutions per block, the third of which strides. Some names hold slashes: they are TensorFlow's.
+ * Depthwise, then pointwise, each with batch norm of epsilon 1e-3 and momentum 0.99; three
+ * separable convolutions per block, the third of which strides. Some names hold slashes: they are
+ * TensorFlow's.
  */
 #include "base/compiler.h"
 #include "layers/layers.h"

@@ -9,9 +9,10 @@
  *   gentle       from the start again: two updates of rate lr_small with momentum
  *   frozen       2 images, gradients with the running statistics as constants
  *
- * One line per golden: "PASS name error", "FAIL name what expected got" or "SKIP name why". The tolerances
- * follow the float32 deviations that the file itself states (its `dev` records); --atol and --rtol replace
- * them all by |got - expected| <= atol + rtol * |expected|. Exit status 1 on any FAIL, 2 on bad usage.
+ * One line per golden: "PASS name error", "FAIL name what expected got" or "SKIP name why". The
+ * tolerances follow the float32 deviations that the file itself states (its `dev` records); --atol
+ * and --rtol replace them all by |got - expected| <= atol + rtol * |expected|. Exit status 1 on
+ * any FAIL, 2 on bad usage.
  */
 #include "autograd/ops.h"
 #include "autograd/program.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One member of each family at work: batches, dropout, copies, memory that runs out. What the models compute is
- * compared by tests/conformance.c. */
+/* One member of each family at work: batches, dropout, copies, memory that runs out. What the
+ * models compute is compared by tests/conformance.c. */
 #include "model_testing.h"
 
 #include "base/threads.h"
@@ -37,7 +37,8 @@ static void test_batches(void **state)
 
 /* ---- Dropout ---- */
 
-/* The classifiers become sums of features, and the hidden features of GoogLeNet's heads positive. */
+/* The classifiers become sums of features, and the hidden features of GoogLeNet's heads
+ * positive. */
 static void set_sums(subject *s)
 {
     for (int i = 0; i < fv_params_count(s->params); i++) {
@@ -129,8 +130,8 @@ static void test_inception_v3_computes_at_its_sizes(void **state)
 
 /* ---- Memory ---- */
 
-/* Res2Net's last split is a part of a convolution's output and of a concatenation; where the block does not
- * stride it must be copied: one split of every block but the first of stages 2 to 4. */
+/* Res2Net's last split is a part of a convolution's output and of a concatenation; where the block
+ * does not stride it must be copied: one split of every block but the first of stages 2 to 4. */
 static size_t expected_copies(const char *name)
 {
     size_t floats = 0;
@@ -158,7 +159,8 @@ static void test_concatenations_are_views(void **state)
     }
 }
 
-/* Every allocation of a capture fails once. The parameters made before stay, so each try gets further. */
+/* Every allocation of a capture fails once. The parameters made before stay, so each try gets
+ * further. */
 static void test_out_of_memory(void **state)
 {
     (void)state;

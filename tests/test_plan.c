@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Planning must not change results: fused = unfused, sharing memory = not sharing, one thread = many,
- * views = copies; and replaying allocates nothing. */
+/* Planning must not change results: fused = unfused, sharing memory = not sharing, one thread =
+ * many, views = copies; and replaying allocates nothing. */
 #include "testing.h"
 
 #include "autograd/plan_impl.h"
@@ -234,7 +234,8 @@ static void test_replays_repeat(void **state)
     close_net(&b);
 }
 
-/* Every allocation of capturing and planning fails once: reported, nothing leaks, nothing crashes. */
+/* Every allocation of capturing and planning fails once: reported, nothing leaks, nothing
+ * crashes. */
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -345,7 +346,8 @@ static void build_program(fv_graph *g, fv_shape images, void *ctx, fv_bindings *
     out->loss = fv_cross_entropy(g, out->outputs[0], out->targets, 0.0f);
 }
 
-/* Plans of several batch sizes share a slab that may move; each picture's logits stay what they are. */
+/* Plans of several batch sizes share a slab that may move; each picture's logits stay what they
+ * are. */
 static void test_batches_of_any_size(void **state)
 {
     (void)state;

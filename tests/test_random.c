@@ -78,8 +78,8 @@ static void test_ranges(void **state)
     assert_true(negative && positive);
 }
 
-/* Three values in a range that 2^32 is no multiple of: a modulus would be fair to 1e-9 here, so take
- * 3 * 2^30 values, where it would give the first third twice as often. */
+/* Three values in a range that 2^32 is no multiple of: a modulus would be fair to 1e-9 here, so
+ * take 3 * 2^30 values, where it would give the first third twice as often. */
 static void test_int_is_unbiased(void **state)
 {
     (void)state;

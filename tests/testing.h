@@ -26,9 +26,9 @@ extern fv_error testing_err;
 /* Fills with [-1, 1), the same numbers on every machine. */
 void testing_fill(const char *name, float *x, size_t n);
 
-/* Path of a file of the shared assets ("assets/clothing160"), or NULL after a line that says that the
- * test is skipped because they are absent: then call skip(). They lie beside the checkout, in ../shared,
- * or where FOVEA_SHARED says. */
+/* Path of a file of the shared assets ("assets/clothing160"), or NULL after a line that says that
+ * the test is skipped because they are absent: then call skip(). They lie beside the checkout, in
+ * ../shared, or where FOVEA_SHARED says. */
 const char *testing_shared(const char *name);
 
 /* A folder for the test's own files, made anew, removed at exit. */

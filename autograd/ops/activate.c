@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* y = f(x), element by element: ReLU max(x, 0), ReLU6 min(max(x, 0), 6). The slope is 0 at both kinks. */
+/* y = f(x), element by element: ReLU max(x, 0), ReLU6 min(max(x, 0), 6). The slope is 0 at both
+ * kinks. */
 #include "autograd/ops/conv2d.h"
 #include "autograd/ops/elementwise.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batch normalisation by itself: where no convolution before it could take it in. The formulas are in
- * norm.h. Ioffe, Szegedy: Batch Normalization, ICML 2015, arXiv:1502.03167. */
+/* Batch normalisation by itself: where no convolution before it could take it in. The formulas are
+ * in norm.h. Ioffe, Szegedy: Batch Normalization, ICML 2015, arXiv:1502.03167. */
 #include "autograd/ops/conv2d.h"
 
 static fv_status infer(const fv_op_input *in, const void *attr, fv_shape *out, fv_error *err)

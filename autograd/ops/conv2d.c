@@ -4,8 +4,9 @@
  *   y = conv(x) + bias;   z = act(batch_norm(y) + residual)
  *
  * In evaluation batch norm is folded into weights and bias, and one pass writes z. In training y is
- * written once, its moments taken while each chunk is still in cache, and a second pass makes z. Backward
- * needs x, y and the four vectors of batch norm; z only where an activation follows a residual.
+ * written once, its moments taken while each chunk is still in cache, and a second pass makes z.
+ * Backward needs x, y and the four vectors of batch norm; z only where an activation follows a
+ * residual.
  *
  * A 1x1 convolution of stride 1 does not look at the picture: it runs on all pixels of the batch as
  * one column.

@@ -5,8 +5,8 @@
 
 #include "autograd/ops/norm.h"
 
-/* z = act(batch_norm(conv(x) + bias) + residual), each part but conv optional: inputs that are absent
- * say which. As captured there is neither batch norm nor residual nor activation. */
+/* z = act(batch_norm(conv(x) + bias) + residual), each part but conv optional: inputs that are
+ * absent say which. As captured there is neither batch norm nor residual nor activation. */
 typedef struct fv_conv2d_attr {
     fv_window_attr window;
     fv_norm_attr norm; /* .bn with batch norm, .act always */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Backward of convolution and batch norm together, for the two kinds that memory bounds.
  *
- * Pointwise: a task has a range of pixels, and walks it in chunks: dy of a chunk goes to a scratch that stays in
- * the cache, from there to dx, and into the task's partial sum of the weights' gradient.
+ * Pointwise: a task has a range of pixels, and walks it in chunks: dy of a chunk goes to a scratch
+ * that stays in the cache, from there to dx, and into the task's partial sum of the weights'
+ * gradient.
  *
- * Depthwise: a task has an image, and walks its rows in chunks: dy replaces dz in place; then the weights see the
- * chunk's rows, and dx gets the rows whose every tap has been reached.
+ * Depthwise: a task has an image, and walks its rows in chunks: dy replaces dz in place; then the
+ * weights see the chunk's rows, and dx gets the rows whose every tap has been reached.
  */
 #include "autograd/ops/conv_impl.h"
 

@@ -31,8 +31,9 @@ typedef struct fv_conv_route {
 
 extern const fv_conv_route fv_conv_dense, fv_conv_depthwise;
 
-/* The second half of batch norm's backward and both backwards of the convolution in one: dy is used while it is
- * still in the cache. Only where both gradients are wanted and the shape gives tasks enough. */
+/* The second half of batch norm's backward and both backwards of the convolution in one: dy is
+ * used while it is still in the cache. Only where both gradients are wanted and the shape gives
+ * tasks enough. */
 typedef struct fv_conv_fusion {
     bool (*fits)(const fv_op_args *a, const fv_conv *c);
     size_t (*bytes)(const fv_kernels *k, const fv_conv *c); /* of scratch */
@@ -50,7 +51,8 @@ static inline bool fv_is_depthwise(const fv_conv *c)
     return c->groups > 1 && c->groups == c->in_c && c->in_c == c->out_c;
 }
 
-/* Floats of depthwise partial weight gradients, and their sum over `splits` of them to the weights' gradient. */
+/* Floats of depthwise partial weight gradients, and their sum over `splits` of them to the
+ * weights' gradient. */
 size_t fv_depthwise_partial_floats(const fv_conv *c);
 void fv_depthwise_reduce(const fv_conv_run *r, float *partials, int splits);
 

@@ -4,8 +4,9 @@
  *   forward    L = 1/N * sum_n -sum_c t[n,c] * log p[n,c],  p = softmax(x[n])
  *   backward   dx[n,c] = dL / N * (p[n,c] * sum_c t[n,c] - t[n,c])
  *
- * Targets are class numbers or probabilities; with smoothing e, t = (1 - e) * target + e / K (Szegedy et
- * al., CVPR 2016, arXiv:1512.00567, section 7). In double: K = 1000 exponentials are added. */
+ * Targets are class numbers or probabilities; with smoothing e, t = (1 - e) * target + e / K
+ * (Szegedy et al., CVPR 2016, arXiv:1512.00567, section 7). In double: K = 1000 exponentials are
+ * added. */
 #include "autograd/op.h"
 
 #include <math.h>

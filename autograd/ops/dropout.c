@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dropout in PaddlePaddle's two modes, see ops.h. The mask is not stored: element i of a node in a step
- * draws word i % 4 of the Philox block i / 4 of the stream (seed, FV_RANDOM_DROPOUT, step, node), forward
- * and backward alike. */
+/* Dropout in PaddlePaddle's two modes, see ops.h. The mask is not stored: element i of a node in a
+ * step draws word i % 4 of the Philox block i / 4 of the stream (seed, FV_RANDOM_DROPOUT, step,
+ * node), forward and backward alike. */
 #include "autograd/graph_impl.h"
 #include "base/random.h"
 

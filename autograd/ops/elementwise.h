@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* autograd/ops/elementwise.h - operators that look at one pixel at a time. For autograd/ops only. */
+/* autograd/ops/elementwise.h - operators that look at one pixel at a time. For autograd/ops
+ * only. */
 #ifndef FV_AUTOGRAD_OPS_ELEMENTWISE_H
 #define FV_AUTOGRAD_OPS_ELEMENTWISE_H
 

@@ -6,8 +6,8 @@
  *              dx[n,i] += sum_o dy[n,o] * w[i,o]                rows i of w
  *              db[o]   += sum_n dy[n,o]
  *
- * The elements of an image are numbered (c, h, w), as PaddlePaddle flattens; those of a picture larger
- * than one pixel are gathered first.
+ * The elements of an image are numbered (c, h, w), as PaddlePaddle flattens; those of a picture
+ * larger than one pixel are gathered first.
  */
 #include "autograd/op.h"
 #include "kernels/blas.h"
@@ -41,7 +41,8 @@ static bool is_flat(fv_shape x) { return x.h * x.w == 1; }
 /* Images that do not fill a call. */
 static int images_left(fv_shape x) { return x.n % IMAGES_PER_CALL; }
 
-/* Saved: x flattened; backward's scratch: dx flattened; forward's: the last images' x and y, filled up. */
+/* Saved: x flattened; backward's scratch: dx flattened; forward's: the last images' x and y,
+ * filled up. */
 static void measure(const fv_op_args *a, fv_op_needs *needs)
 {
     const size_t bytes =

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* y[n,oy,ox,c] = the largest x under the window; padding never wins. Forward notes which tap won, and
- * backward sends the gradient there. */
+/* y[n,oy,ox,c] = the largest x under the window; padding never wins. Forward notes which tap won,
+ * and backward sends the gradient there. */
 #include "autograd/ops/pool.h"
 
 static void measure(const fv_op_args *a, fv_op_needs *needs)

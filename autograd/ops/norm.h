@@ -42,7 +42,8 @@ typedef struct fv_norm_state {
 size_t fv_norm_state_bytes(int channels);
 fv_norm_state fv_norm_state_at(void *memory, int channels);
 
-/* Partial moments: chunk i covers pixels [i * per_chunk, ...) and has mean[channels], m2[channels]. */
+/* Partial moments: chunk i covers pixels [i * per_chunk, ...) and has mean[channels],
+ * m2[channels]. */
 typedef struct fv_moments {
     float *partials;
     int chunks, per_chunk, pixels, channels;
@@ -66,9 +67,10 @@ void fv_norm_fixed_state(const fv_op_args *a, const fv_norm_attr *attr, fv_norm_
 /* a->out = act(scale * y + shift + residual). y has the shape of a->out. */
 void fv_norm_forward(const fv_op_args *a, const fv_norm_attr *attr, fv_view y, fv_norm_state state);
 
-/* Backward in two halves. The first makes the sums, writes the gradients of weight and bias, and fills
- * `second`: the job that turns all of a->grad_out into dy, in place, and writes the residual's gradient. `scratch`
- * has fv_norm_backward_bytes() and must live until the second half is done. */
+/* Backward in two halves. The first makes the sums, writes the gradients of weight and bias, and
+ * fills `second`: the job that turns all of a->grad_out into dy, in place, and writes the
+ * residual's gradient. `scratch` has fv_norm_backward_bytes() and must live until the second half
+ * is done. */
 void fv_norm_backward_sums(const fv_op_args *a, const fv_norm_attr *attr, fv_view y,
                            fv_norm_state state, void *scratch, fv_norm *second);
 /* The part of a job that concerns pixels [first, first + count). */

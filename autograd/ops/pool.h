@@ -5,8 +5,8 @@
 
 #include "autograd/op.h"
 
-/* Output size: floor((in + 2 * pad - kernel) / stride) + 1; with ceil_mode the quotient is rounded up,
- * but the last window must start inside the picture or its left padding. */
+/* Output size: floor((in + 2 * pad - kernel) / stride) + 1; with ceil_mode the quotient is rounded
+ * up, but the last window must start inside the picture or its left padding. */
 fv_status fv_pool_infer(const fv_op_input *in, const void *attr, fv_shape *out, fv_error *err);
 
 typedef void fv_pool_kernel(const fv_pool *j);

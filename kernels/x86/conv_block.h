@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/x86/conv_block.h - blocks of pixels for the gradient of the weights, and their scratch. */
+/* kernels/x86/conv_block.h - blocks of pixels for the gradient of the weights, and their
+ * scratch. */
 #ifndef FV_KERNELS_X86_CONV_BLOCK_H
 #define FV_KERNELS_X86_CONV_BLOCK_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels/x86/conv_group_tile.h - conv_tile.h for narrow groups: pixels x one vector of channels. */
+/* kernels/x86/conv_group_tile.h - conv_tile.h for narrow groups: pixels x one vector of
+ * channels. */
 #ifndef FV_KERNELS_X86_CONV_GROUP_TILE_H
 #define FV_KERNELS_X86_CONV_GROUP_TILE_H
 

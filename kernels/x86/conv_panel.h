@@ -23,7 +23,8 @@ enum {
     BLOCK_LANES = TILE_VECTORS * FV_LANES,
 };
 
-/* For one copy of a function for each size of tile: FV_TILE_EACH(X) is X(1) X(2) ... X(TILE_PIXELS). */
+/* For one copy of a function for each size of tile: FV_TILE_EACH(X) is X(1) X(2) ...
+ * X(TILE_PIXELS). */
 #if defined(FV_ISA_AVX512)
 #define FV_TILE_EACH(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #else
