@@ -331,6 +331,12 @@ def read_options():
         parser.error("--resume: there is no file of --json to go on with")
     if options.write and not options.table:
         parser.error("--write: needs a --table")
+    if options.write and not options.write.is_file():
+        parser.error(f"--write: {options.write} is not a file")
+    lacking = options.write and compare_table.missing_place(options.write, options.table)
+    if lacking:
+        parser.error(f"--write: {options.write} has no lines <!-- compare.py: {lacking} --> and "
+                     "<!-- end -->")
     for name in ("batch", "threads", "pairs", "steps", "size"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             parser.error(f"--{name}: at least 1")

@@ -176,13 +176,20 @@ def tables(results, which):
     return {name: text for name, text in made.items() if text}
 
 
+def place(name):
+    return re.compile(rf"(<!-- compare\.py: {name} -->\n).*?(<!-- end -->)", re.S)
+
+
+def missing_place(path, which):
+    """Name of a table that `path` has no lines for, or None."""
+    text = path.read_text(encoding="utf-8")
+    names = ("targets", "models") if which == "all" else (which,)
+    return next((name for name in names if not place(name).search(text)), None)
+
+
 def write(path, parts):
     """Replaces what stands between <!-- compare.py: NAME --> and <!-- end --> of a file."""
     text = path.read_text(encoding="utf-8")
     for name, part in parts.items():
-        pattern = re.compile(rf"(<!-- compare\.py: {name} -->\n).*?(<!-- end -->)", re.S)
-        if not pattern.search(text):
-            raise SystemExit(f"{path}: no place for the table: write the lines <!-- compare.py: "
-                             f"{name} --> and <!-- end --> into it")
-        text = pattern.sub(lambda match, part=part: f"{match[1]}\n{part}\n\n{match[2]}", text)
+        text = place(name).sub(lambda match, part=part: f"{match[1]}\n{part}\n\n{match[2]}", text)
     path.write_text(text, encoding="utf-8")
