@@ -6,8 +6,7 @@
  * init function's name: FV_VARIANT(fv_conv) is fv_conv_avx512. Everything else in them, and
  * everything here, is static, so that no copy for one processor can be linked in for another.
  *
- * A mask names lanes: fv_mask_first(n) the first n of them, n in [0, FV_LANES]; memory of lanes
- * outside a mask is neither read nor written, and loads give zero there.
+ * A mask names lanes, fv_mask_first(n) the first n <= FV_LANES; others are not touched and load 0.
  */
 #ifndef FV_KERNELS_SIMD_H
 #define FV_KERNELS_SIMD_H
@@ -183,7 +182,6 @@ FV_ALWAYS_INLINE void fv_vec_store_n(float *p, int n, fv_vec a)
 {
     fv_vec_store_mask(p, fv_mask_first(n), a);
 }
-
 /* p[0] in all even lanes, p[1] in all odd ones. */
 FV_ALWAYS_INLINE fv_vec fv_vec_set1_pair(const float *p)
 {

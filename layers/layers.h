@@ -17,8 +17,9 @@
 
 /* Where the initial weights of a layer come from; zero is PaddlePaddle's default. */
 typedef enum fv_initializer {
-    FV_INIT_DEFAULT, /* conv: N(0, 2 / (kh*kw*in)), in being all input channels; linear: Xavier uniform,
-                             bound sqrt(6 / (in + out)) */
+    /* conv: N(0, 2 / (kh*kw*in)), in being all input channels; linear: Xavier uniform, bound
+     * sqrt(6 / (in + out)) */
+    FV_INIT_DEFAULT,
     FV_INIT_FAN_OUT,      /* conv: N(0, 2 / (kh*kw*out)), out being all output channels */
     FV_INIT_UNIFORM_BOUND /* U(-bound, bound) with the option's `bound` */
 } fv_initializer;

@@ -49,72 +49,73 @@ static void check_refused(const char *path, fv_status status, const char *messag
 #define T(dtype, shape, offsets) \
     "{\"dtype\":\"" dtype "\",\"shape\":[" shape "],\"data_offsets\":[" offsets "]}"
 
+static const char not_read_text[] = "neither safetensors nor any other format that is read";
+static const char expected_text[] = "tensor \"a\": dtype, shape and two data_offsets are expected";
+static const char outside_text[] = "tensor \"a\": its data_offsets are not in the file";
+static const struct {
+    const char *header;
+    size_t bytes; /* of data */
+    const char *message;
+} hostile_headers[] = {
+    { "[]", 0, not_read_text },
+    { " {}", 0, not_read_text },
+    { "{]", 0, "the header is not valid json near its byte 2" },
+    { "{} x", 0, "the header is not valid json near its byte 4" },
+    { "{\"a\":3}", 0, "an entry of the header is not a map" },
+    { "{\"a\":" T("F32", "1", "0,4") ",\"a\":" T("F32", "1", "0,4") "}", 4,
+      "a key occurs twice in the header" },
+    { "{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4,
+      "a key occurs twice in the header" },
+    { "{\"\":" T("F32", "1", "0,4") "}", 4,
+      "the header holds a name that is empty, too long or not printable" },
+    { "{\"\\u001b[2J\":" T("F32", "1", "0,4") "}", 4,
+      "the header holds a name that is empty, too long or not printable" },
+    { "{\"a\":{}}", 0, expected_text },
+    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4,
+      expected_text },
+    { "{\"a\":{\"dtype\":\"F32\",\"form\":[1],\"data_offsets\":[0,4]}}", 4,
+      "tensor \"a\": it has no shape" },
+    { "{\"a\":{\"dtype\":32,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, expected_text },
+    { "{\"a\":" T("F32", "1", "0,4,8") "}", 8, expected_text },
+    { "{\"a\":" T("F8_E4M3", "1", "0,1") "}", 1,
+      "tensor \"a\": dtype \"F8_E4M3\" is not read; known are F64 F32 F16 BF16 I64 I32 I16 I8 "
+      "U8 "
+      "BOOL" },
+    { "{\"a\":" T("F32", "-1", "0,4") "}", 4,
+      "tensor \"a\": dimension 0 is not a whole number of at least 0" },
+    { "{\"a\":" T("F32", "1,1.5", "0,4") "}", 4,
+      "tensor \"a\": dimension 1 is not a whole number of at least 0" },
+    { "{\"a\":" T("F32", "4294967296,4294967296", "0,4") "}", 4,
+      "tensor \"a\": the number of its elements overflows" },
+    { "{\"a\":" T("F32", "9223372036854775807", "0,4") "}", 4,
+      "tensor \"a\": the number of its elements overflows" },
+    { "{\"a\":" T("F32", "9223372036854775808", "0,4") "}", 4,
+      "the header is not valid json near its byte 48" },
+    { "{\"a\":" T("F32", "1,1,1,1,1,1,1,1,1", "0,4") "}", 4, "tensor \"a\": rank 9 is above 8" },
+    { "{\"a\":" T("F32", "1", "0,8") "}", 8,
+      "tensor \"a\": its shape needs 4 bytes, its data_offsets give 8" },
+    { "{\"a\":" T("F32", "2", "0,8") "}", 7, outside_text },
+    { "{\"a\":" T("F32", "1", "4,0") "}", 8, outside_text },
+    { "{\"a\":" T("F32", "1", "-4,0") "}", 8, outside_text },
+    { "{\"a\":" T("F32", "1", "0,4.0") "}", 8, outside_text },
+    { "{\"a\":" T("F32", "1", "4,8") "}", 8,
+      "tensor \"a\": it begins at byte 4 of the data, not at 0" },
+    { "{\"a\":" T("F32", "1", "0,4") ",\"b\":" T("F32", "1", "0,4") "}", 4,
+      "tensor \"b\": it begins at byte 0 of the data, not at 4" },
+    { "{\"a\":" T("F32", "2", "0,8") ",\"b\":" T("F32", "1", "4,8") "}", 8,
+      "tensor \"b\": it begins at byte 4 of the data, not at 8" },
+    { "{\"a\":" T("F32", "1", "0,4") "}", 5,
+      "4 bytes of tensors, but 5 bytes of data: the file was cut or something was appended" },
+    { "{\"__metadata__\":{\"a\":1}}", 0, "__metadata__ must hold text only" },
+    { "{\"__metadata__\":\"a\"}", 0, "an entry of the header is not a map" },
+};
+
 static void test_hostile_headers(void **state)
 {
-    static const char not_read[] = "neither safetensors nor any other format that is read";
-    static const char expected[] = "tensor \"a\": dtype, shape and two data_offsets are expected";
-    static const char outside[] = "tensor \"a\": its data_offsets are not in the file";
-    static const struct {
-        const char *header;
-        size_t bytes; /* of data */
-        const char *message;
-    } cases[] = {
-        { "[]", 0, not_read },
-        { " {}", 0, not_read },
-        { "{]", 0, "the header is not valid json near its byte 2" },
-        { "{} x", 0, "the header is not valid json near its byte 4" },
-        { "{\"a\":3}", 0, "an entry of the header is not a map" },
-        { "{\"a\":" T("F32", "1", "0,4") ",\"a\":" T("F32", "1", "0,4") "}", 4,
-          "a key occurs twice in the header" },
-        { "{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4,
-          "a key occurs twice in the header" },
-        { "{\"\":" T("F32", "1", "0,4") "}", 4,
-          "the header holds a name that is empty, too long or not printable" },
-        { "{\"\\u001b[2J\":" T("F32", "1", "0,4") "}", 4,
-          "the header holds a name that is empty, too long or not printable" },
-        { "{\"a\":{}}", 0, expected },
-        { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4, expected },
-        { "{\"a\":{\"dtype\":\"F32\",\"form\":[1],\"data_offsets\":[0,4]}}", 4,
-          "tensor \"a\": it has no shape" },
-        { "{\"a\":{\"dtype\":32,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, expected },
-        { "{\"a\":" T("F32", "1", "0,4,8") "}", 8, expected },
-        { "{\"a\":" T("F8_E4M3", "1", "0,1") "}", 1,
-          "tensor \"a\": dtype \"F8_E4M3\" is not read; known are F64 F32 F16 BF16 I64 I32 I16 I8 "
-          "U8 "
-          "BOOL" },
-        { "{\"a\":" T("F32", "-1", "0,4") "}", 4,
-          "tensor \"a\": dimension 0 is not a whole number of at least 0" },
-        { "{\"a\":" T("F32", "1,1.5", "0,4") "}", 4,
-          "tensor \"a\": dimension 1 is not a whole number of at least 0" },
-        { "{\"a\":" T("F32", "4294967296,4294967296", "0,4") "}", 4,
-          "tensor \"a\": the number of its elements overflows" },
-        { "{\"a\":" T("F32", "9223372036854775807", "0,4") "}", 4,
-          "tensor \"a\": the number of its elements overflows" },
-        { "{\"a\":" T("F32", "9223372036854775808", "0,4") "}", 4,
-          "the header is not valid json near its byte 48" },
-        { "{\"a\":" T("F32", "1,1,1,1,1,1,1,1,1", "0,4") "}", 4,
-          "tensor \"a\": rank 9 is above 8" },
-        { "{\"a\":" T("F32", "1", "0,8") "}", 8,
-          "tensor \"a\": its shape needs 4 bytes, its data_offsets give 8" },
-        { "{\"a\":" T("F32", "2", "0,8") "}", 7, outside },
-        { "{\"a\":" T("F32", "1", "4,0") "}", 8, outside },
-        { "{\"a\":" T("F32", "1", "-4,0") "}", 8, outside },
-        { "{\"a\":" T("F32", "1", "0,4.0") "}", 8, outside },
-        { "{\"a\":" T("F32", "1", "4,8") "}", 8,
-          "tensor \"a\": it begins at byte 4 of the data, not at 0" },
-        { "{\"a\":" T("F32", "1", "0,4") ",\"b\":" T("F32", "1", "0,4") "}", 4,
-          "tensor \"b\": it begins at byte 0 of the data, not at 4" },
-        { "{\"a\":" T("F32", "2", "0,8") ",\"b\":" T("F32", "1", "4,8") "}", 8,
-          "tensor \"b\": it begins at byte 4 of the data, not at 8" },
-        { "{\"a\":" T("F32", "1", "0,4") "}", 5,
-          "4 bytes of tensors, but 5 bytes of data: the file was cut or something was appended" },
-        { "{\"__metadata__\":{\"a\":1}}", 0, "__metadata__ must hold text only" },
-        { "{\"__metadata__\":\"a\"}", 0, "an entry of the header is not a map" },
-    };
     (void)state;
-    for (size_t i = 0; i < FV_ARRAY_LEN(cases); i++)
-        check_refused(write_safetensors(cases[i].header, NULL, cases[i].bytes), FV_ERR_FORMAT,
-                      cases[i].message);
+    for (size_t i = 0; i < FV_ARRAY_LEN(hostile_headers); i++)
+        check_refused(write_safetensors(hostile_headers[i].header, NULL, hostile_headers[i].bytes),
+                      FV_ERR_FORMAT, hostile_headers[i].message);
 }
 
 static void test_not_tensors(void **state)

@@ -17,9 +17,9 @@
 enum { X, WEIGHT, BIAS };
 enum {
     PER_TASK = 64, /* rows or columns of w */
-    IMAGES_PER_CALL =
-        4 /* of forward, the last ones filled up with zeros: OpenBLAS adds in an order that
-                            depends on the size, and an image's logits must not depend on its batch */
+    /* Of forward, the last ones filled up with zeros: OpenBLAS adds in an order that depends on the
+     * size, and an image's logits must not depend on its batch. */
+    IMAGES_PER_CALL = 4
 };
 
 static fv_status infer(const fv_op_input *in, const void *attr, fv_shape *out, fv_error *err)

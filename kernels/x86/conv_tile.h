@@ -5,8 +5,7 @@
  * All its sums stay in registers, over all taps of the window and all source channels: per source
  * channel one broadcast for each pixel and TILE_VECTORS loads of weights feed TILE_PIXELS *
  * TILE_VECTORS multiply-adds. Where few channels are left, for FV_LANES of them, a broadcast brings
- * a pair of source channels, so that it feeds as many. The same code serves forward (source x,
- * target y) and backward to the input (source dy, target dx).
+ * a pair of source channels, so that it feeds as many. Forward: x to y; backward: dy to dx.
  */
 #ifndef FV_KERNELS_X86_CONV_TILE_H
 #define FV_KERNELS_X86_CONV_TILE_H
