@@ -33,7 +33,7 @@ cmake --build build --parallel "$(nproc)" > build/build.log 2>&1 || {
 }
 rm -f $log
 status=0
-OMP_WAIT_POLICY=passive ctest --test-dir build --output-on-failure --no-tests=error --parallel "$(nproc)" \
+OMP_WAIT_POLICY=passive ctest --test-dir build --output-on-failure --no-tests=error --parallel "$(nproc)" -LE slow \
     ${only:+-R "$only"} || status=1
 [ -f $log ] || exit 1
 scripts/count_tests.awk $log || status=1
