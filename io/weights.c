@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -133,6 +134,17 @@ static fv_status judge(const matching *m, fv_error *err)
 
 /* ---- Loading ---- */
 
+/* A head above trained features starts small, with weights in +-1 / sqrt(inputs) whatever the model begins
+ * with from scratch: the gradients of a large random head would undo what the features have learnt. */
+static void restart_head(fv_params *params, fv_param *p)
+{
+    const int inputs =
+        p->role == FV_LINEAR_WEIGHT ? p->dims[0] : (int)(p->count / (size_t)p->dims[0]);
+    if (p->role == FV_LINEAR_WEIGHT || p->role == FV_CONV_WEIGHT)
+        p->init = (fv_init){ FV_INIT_UNIFORM, 1.0f / sqrtf((float)inputs) };
+    fv_params_reset(params, p);
+}
+
 /* Reads everything before changing anything. */
 static fv_status transfer(const matching *m, float *staging, fv_error *err)
 {
@@ -144,7 +156,7 @@ static fv_status transfer(const matching *m, float *staging, fv_error *err)
         fv_param *p = fv_params_at(m->params, i);
         if (m->plans[i].tensor >= 0)
             memcpy(p->value, staging + m->plans[i].place, p->count * sizeof(float));
-        if (m->plans[i].reset) fv_params_reset(m->params, p);
+        if (m->plans[i].reset) restart_head(m->params, p);
     }
     fv_params_touch(m->params);
     return FV_OK;

@@ -58,8 +58,8 @@ typedef struct fv_load_report {
 
 typedef struct fv_load_options {
     /* Tensors whose name begins with one of these may have another shape: they are initialised
-     * anew and counted as reshaped (fine-tuning with another class number). Ends with NULL; NULL:
-     * none. */
+     * anew, weights within +-1 / sqrt(inputs), biases as the model says, and counted as reshaped
+     * (fine-tuning with another class number). Ends with NULL; NULL: none. */
     const char *const *heads;
     bool partial; /* missing or unexpected tensors are reported, not an error */
 } fv_load_options;
