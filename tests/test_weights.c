@@ -22,7 +22,7 @@ static const char *in_folder(const char *name)
 static void add(fv_params *params, const char *name, fv_role role, int rank, const int *dims)
 {
     fv_param *p = NULL;
-    const fv_init init = { FV_INIT_UNIFORM, 0.5f };
+    const fv_init init = { FV_INIT_UNIFORM, 0.9f };
     assert_ok(fv_params_get(params, name, role, rank, dims, init, &p, &testing_err));
 }
 
@@ -165,6 +165,12 @@ static void test_new_head(void **state)
     assert_string_equal(report.first_reshaped, "out.weight");
     for (int i = 0; i < fv_params_count(params); i++) {
         const fv_param *p = fv_params_at(params, i);
+        if (strcmp(p->name, "out.weight") == 0) { /* 4 inputs: within 1/2, not the model's 0.9 */
+            const fv_param *model = fv_params_find(fresh, p->name);
+            for (size_t k = 0; k < p->count; k++)
+                assert_float_equal(p->value[k], model->value[k] * (0.5f / 0.9f), 1e-6f);
+            continue;
+        }
         const fv_params *from = strncmp(p->name, "out.", 4) == 0 ? fresh : saved;
         assert_memory_equal(p->value, fv_params_find(from, p->name)->value,
                             p->count * sizeof(float));
