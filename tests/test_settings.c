@@ -276,8 +276,15 @@ static void test_refusals_of_others(void **unused)
                      FV_ERR_CONFIG);
     assert_non_null(strstr(testing_err.message, "DecodeImage.to_rbg: unknown key"));
     assert_int_equal(
-        read_text(ARCH "DataLoader: {Train: {dataset: {}, sampler: {batchsize: 1}}}\n"),
+        read_text(ARCH "DataLoader: {Train: {dataset: {}, sampler: {batch_size: 1}}}\n"),
         FV_ERR_CONFIG);
+    assert_non_null(
+        strstr(testing_err.message, "DataLoader.Train.dataset.transform_ops: must be given"));
+    assert_int_equal(read_text(ARCH
+                               "DataLoader: {Train: {dataset: {transform_ops: [DecodeImage: {}, "
+                               "CropImage: {size: 8}, NormalizeImage: {}]}, "
+                               "sampler: {batchsize: 1}}}\n"),
+                     FV_ERR_CONFIG);
     assert_non_null(strstr(testing_err.message, "DataLoader.Train.sampler.batchsize: unknown key"));
 }
 
