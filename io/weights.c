@@ -134,9 +134,9 @@ static fv_status judge(const matching *m, fv_error *err)
 
 /* ---- Loading ---- */
 
-/* A head above trained features starts small, with weights in +-1 / sqrt(inputs), whatever the model
- * begins with from scratch: the gradients of a large random head would undo what the features have
- * learnt. */
+/* A head above trained features starts small, with weights in +-1 / sqrt(inputs), whatever the
+ * model begins with from scratch: the gradients of a large random head would undo what the
+ * features have learnt. */
 static void restart_head(fv_params *params, fv_param *p)
 {
     const int inputs =
