@@ -10,7 +10,7 @@
  *   - outputs do not overlap inputs unless the comment says "in place";
  *   - a call does a part of the work, named by ranges, so that the caller can spread the
  *     parts over threads; what it computes for one output does not depend on the ranges.
- * The scalar variant is the definition. Others may differ from it by rounding only.
+ * The scalar variant is the definition; it sums in double. Others may differ by rounding only.
  */
 #ifndef FV_KERNELS_KERNELS_H
 #define FV_KERNELS_KERNELS_H

@@ -77,10 +77,10 @@ static int output_seeing(int i, int k, int pad, int dilation, int stride, int ou
     return o >= 0 && o % stride == 0 && o / stride < outputs ? o / stride : -1;
 }
 
-static float dot(const float *a, const float *b, int n)
+static double dot(const float *a, const float *b, int n)
 {
-    float sum = 0.0f;
-    for (int i = 0; i < n; i++) sum += a[i] * b[i];
+    double sum = 0.0;
+    for (int i = 0; i < n; i++) sum += (double)a[i] * (double)b[i];
     return sum;
 }
 
@@ -99,16 +99,16 @@ static void forward(const fv_conv_forward *j)
     for (int p = j->pixel0; p < j->pixel1; p++)
         for (int o = j->channel0; o < j->channel1; o++) {
             const int in0 = o / group_out(c) * group_in(c);
-            float sum = 0.0f;
+            double sum = 0.0;
             for (int tap = 0; tap < taps(c); tap++) {
                 const ptrdiff_t pixel = pixel_seen(&c->window, p, tap);
                 if (pixel < 0) continue;
                 sum += dot(j->x + pixel * j->x_stride + in0,
                            j->packed + row_at(c, o, tap, group_in(c)), group_in(c));
             }
-            if (e->bias) sum += e->bias[o];
-            if (e->residual) sum += e->residual[p * e->residual_stride + o];
-            j->y[p * j->y_stride + o] = activated(sum, e->act);
+            if (e->bias) sum += (double)e->bias[o];
+            if (e->residual) sum += (double)e->residual[p * e->residual_stride + o];
+            j->y[p * j->y_stride + o] = activated((float)sum, e->act);
         }
 }
 
@@ -118,7 +118,7 @@ static float input_gradient(const fv_conv_backward_data *j, int n, int iy, int i
     const fv_conv *c = j->conv;
     const fv_window *w = &c->window;
     const int out0 = channel / group_in(c) * group_out(c);
-    float sum = 0.0f;
+    double sum = 0.0;
     for (int tap = 0; tap < taps(c); tap++) {
         const int oy =
             output_seeing(iy, tap / w->kernel_w, w->pad_h, w->dilation_h, w->stride_h, w->out_h);
@@ -129,7 +129,7 @@ static float input_gradient(const fv_conv_backward_data *j, int n, int iy, int i
         sum += dot(j->dy + pixel * j->dy_stride + out0,
                    j->packed + row_at(c, channel, tap, group_out(c)), group_out(c));
     }
-    return sum;
+    return (float)sum;
 }
 
 static void backward_data(const fv_conv_backward_data *j)

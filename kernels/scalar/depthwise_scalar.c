@@ -10,15 +10,15 @@
 static float window_sum(const fv_depthwise *j, const float *image, int width, fv_taps ty,
                         fv_taps tx, int c)
 {
-    float sum = 0.0f;
+    double sum = 0.0;
     for (int ky = 0; ky < ty.count; ky++)
         for (int kx = 0; kx < tx.count; kx++) {
             const int row = ty.at + ky * ty.at_step, column = tx.at + kx * tx.at_step;
             const int k = (ty.k + ky * ty.k_step) * j->window->kernel_w + tx.k + kx * tx.k_step;
             const float *px = image + ((ptrdiff_t)row * width + column) * j->x_stride;
-            sum += px[c] * j->w[(ptrdiff_t)k * j->channels + c];
+            sum += (double)px[c] * (double)j->w[(ptrdiff_t)k * j->channels + c];
         }
-    return sum;
+    return (float)sum;
 }
 
 static float activation(fv_activation act, float x)

@@ -41,9 +41,9 @@ static void add(const fv_map *j)
 static void channel_sums(const fv_map *j)
 {
     for (int c = 0; c < j->channels; c++) {
-        float sum = 0.0f;
-        for (int p = 0; p < j->pixels; p++) sum += j->x[p * j->x_stride + c];
-        store(j, j->y + c, j->factor * sum);
+        double sum = 0.0;
+        for (int p = 0; p < j->pixels; p++) sum += (double)j->x[p * j->x_stride + c];
+        store(j, j->y + c, j->factor * (float)sum);
     }
 }
 

@@ -21,16 +21,16 @@ static void moments(int pixels, int channels, const float *x, ptrdiff_t x_stride
 {
     for (int c = 0; c < channels; c++) {
         const float origin = pixels > 0 ? x[c] : 0.0f;
-        float sum = 0.0f, squares = 0.0f;
+        double sum = 0.0, squares = 0.0;
         for (int p = 1; p < pixels; p++) {
-            const float d = x[p * x_stride + c] - origin;
+            const double d = (double)(x[p * x_stride + c] - origin);
             sum += d;
             squares += d * d;
         }
-        const float shift = pixels > 0 ? sum / (float)pixels : 0.0f;
-        const float rest = squares - shift * sum;
-        mean[c] = origin + shift;
-        m2[c] = rest < 0.0f ? 0.0f : rest; /* rounding must not make it negative */
+        const double shift = pixels > 0 ? sum / (double)pixels : 0.0;
+        const double rest = squares - shift * sum;
+        mean[c] = (float)((double)origin + shift);
+        m2[c] = rest < 0.0 ? 0.0f : (float)rest; /* rounding must not make it negative */
     }
 }
 
@@ -55,14 +55,14 @@ static float gradient(const fv_norm *j, int p, int c)
 static void backward_reduce(const fv_norm *j)
 {
     for (int c = 0; c < j->channels; c++) {
-        float sum_g = 0.0f, sum_gy = 0.0f;
+        double sum_g = 0.0, sum_gy = 0.0;
         for (int p = 0; p < j->pixels; p++) {
-            const float g = gradient(j, p, c);
+            const double g = (double)gradient(j, p, c);
             sum_g += g;
-            sum_gy += g * (j->y[p * j->y_stride + c] - j->mean[c]);
+            sum_gy += g * (double)(j->y[p * j->y_stride + c] - j->mean[c]);
         }
-        j->sum_g[c] = sum_g;
-        j->sum_gy[c] = sum_gy;
+        j->sum_g[c] = (float)sum_g;
+        j->sum_gy[c] = (float)sum_gy;
     }
 }
 

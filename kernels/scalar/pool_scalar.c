@@ -53,15 +53,16 @@ static void max_forward(const fv_pool *j)
 static float chosen_sum(const fv_pool *j, int n, fv_taps ty, fv_taps tx, int c)
 {
     const fv_window *w = j->window;
-    float sum = 0.0f;
+    double sum = 0.0;
     for (int ky = ty.count - 1; ky >= 0; ky--)
         for (int kx = tx.count - 1; kx >= 0; kx--) {
             const int oy = ty.at + ky * ty.at_step, ox = tx.at + kx * tx.at_step;
             const int tap = (ty.k + ky * ty.k_step) * w->kernel_w + tx.k + kx * tx.k_step;
             const ptrdiff_t pixel = ((ptrdiff_t)n * w->out_h + oy) * w->out_w + ox;
-            if (j->tap[pixel * j->channels + c] == tap) sum += j->x[pixel * j->x_stride + c];
+            if (j->tap[pixel * j->channels + c] == tap)
+                sum += (double)j->x[pixel * j->x_stride + c];
         }
-    return sum;
+    return (float)sum;
 }
 
 static void max_backward(const fv_pool *j)
@@ -95,13 +96,14 @@ static void avg_forward(const fv_pool *j)
             const fv_taps tx = fv_taps_forward(&columns, ox);
             const float factor = fv_window_share(w, oy, ox, j->count_padding);
             for (int c = 0; c < j->channels; c++) {
-                float sum = 0.0f;
+                double sum = 0.0;
                 for (int ky = 0; ky < ty.count; ky++)
                     for (int kx = 0; kx < tx.count; kx++) {
                         const int iy = ty.at + ky * ty.at_step, ix = tx.at + kx * tx.at_step;
-                        sum += image_of(j, row)[((ptrdiff_t)iy * w->in_w + ix) * j->x_stride + c];
+                        sum += (double)image_of(
+                            j, row)[((ptrdiff_t)iy * w->in_w + ix) * j->x_stride + c];
                     }
-                y[c] = sum * factor;
+                y[c] = (float)sum * factor;
             }
         }
     }
@@ -111,15 +113,15 @@ static void avg_forward(const fv_pool *j)
 static float shares_sum(const fv_pool *j, int n, fv_taps ty, fv_taps tx, int c)
 {
     const fv_window *w = j->window;
-    float sum = 0.0f;
+    double sum = 0.0;
     for (int ky = 0; ky < ty.count; ky++)
         for (int kx = 0; kx < tx.count; kx++) {
             const int oy = ty.at + ky * ty.at_step, ox = tx.at + kx * tx.at_step;
             const ptrdiff_t pixel = ((ptrdiff_t)n * w->out_h + oy) * w->out_w + ox;
             const float factor = fv_window_share(w, oy, ox, j->count_padding);
-            sum += j->x[pixel * j->x_stride + c] * factor;
+            sum += (double)(j->x[pixel * j->x_stride + c] * factor);
         }
-    return sum;
+    return (float)sum;
 }
 
 static void avg_backward(const fv_pool *j)

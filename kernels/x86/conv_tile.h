@@ -6,11 +6,17 @@
  * channel one broadcast for each pixel and TILE_VECTORS loads of weights feed TILE_PIXELS *
  * TILE_VECTORS multiply-adds. Where few channels are left, for FV_LANES of them, a broadcast brings
  * a pair of source channels, so that it feeds as many. Forward: x to y; backward: dy to dx.
+ *
+ * A float sum of n products in a row errs by about sqrt(n) roundings. So after about TILE_TERMS
+ * products the registers are emptied into a second level of sums; where, depends on the number of
+ * the tap alone, for tiles in the padding leave taps out and must not sum otherwise.
  */
 #ifndef FV_KERNELS_X86_CONV_TILE_H
 #define FV_KERNELS_X86_CONV_TILE_H
 
 #include "kernels/x86/conv_panel.h"
+
+enum { TILE_TERMS = 128 };
 
 /* What one tap of the window adds to a tile. */
 typedef struct tile_tap {
@@ -56,12 +62,13 @@ FV_ALWAYS_INLINE void tile_look(const tile_job *j, const tile *t, const tile_tap
     }
 }
 
-/* sums += the products of one tap, with a panel of BLOCK_LANES. */
-FV_ALWAYS_INLINE void tile_add_wide(const tile_job *j, const float *const seen[TILE_PIXELS],
-                                    const float *w, fv_vec sums[TILE_PIXELS][TILE_VECTORS],
-                                    const int pixels)
+/* sums += the products of source channels [first, last) of a tap, with a panel of BLOCK_LANES. */
+FV_ALWAYS_INLINE void tile_add_wide(const float *const seen[TILE_PIXELS], ptrdiff_t first,
+                                    ptrdiff_t last, const float *w,
+                                    fv_vec sums[TILE_PIXELS][TILE_VECTORS], const int pixels)
 {
-    for (ptrdiff_t i = 0; i < j->channels; i++, w += BLOCK_LANES) {
+    w += first * BLOCK_LANES;
+    for (ptrdiff_t i = first; i < last; i++, w += BLOCK_LANES) {
         fv_vec weight[TILE_VECTORS];
         FV_UNROLL
         for (int v = 0; v < TILE_VECTORS; v++) weight[v] = fv_vec_load(w + v * FV_LANES);
@@ -91,15 +98,43 @@ FV_ALWAYS_INLINE void tile_add_pair(const float *const seen[TILE_PIXELS], ptrdif
     }
 }
 
-/* The same with a narrow panel: the sums of neighbouring lanes belong together. */
-FV_ALWAYS_INLINE void tile_add_narrow(const tile_job *j, const float *const seen[TILE_PIXELS],
-                                      const float *w, fv_vec sums[TILE_PIXELS][TILE_VECTORS],
-                                      const int pixels)
+/* The same with a narrow panel: the sums of neighbouring lanes belong together. `first` is even. */
+FV_ALWAYS_INLINE void tile_add_narrow(const float *const seen[TILE_PIXELS], ptrdiff_t first,
+                                      ptrdiff_t last, const float *w,
+                                      fv_vec sums[TILE_PIXELS][TILE_VECTORS], const int pixels)
 {
-    ptrdiff_t i = 0;
-    for (; i + 1 < j->channels; i += 2, w += BLOCK_LANES)
-        tile_add_pair(seen, i, w, sums, pixels, true);
-    if (i < j->channels) tile_add_pair(seen, i, w, sums, pixels, false);
+    ptrdiff_t i = first;
+    w += first / 2 * BLOCK_LANES;
+    for (; i + 1 < last; i += 2, w += BLOCK_LANES) tile_add_pair(seen, i, w, sums, pixels, true);
+    if (i < last) tile_add_pair(seen, i, w, sums, pixels, false);
+}
+
+typedef float tile_kept[TILE_PIXELS][TILE_VECTORS][FV_LANES];
+
+/* The second level of sums: kept (+)= sums, sums = 0. */
+FV_ALWAYS_INLINE void tile_keep(tile_kept kept, const bool first,
+                                fv_vec sums[TILE_PIXELS][TILE_VECTORS], const int pixels)
+{
+    FV_UNROLL
+    for (int p = 0; p < pixels; p++) {
+        FV_UNROLL
+        for (int v = 0; v < TILE_VECTORS; v++) {
+            const fv_vec before = first ? fv_vec_zero() : fv_vec_load(kept[p][v]);
+            fv_vec_store(kept[p][v], fv_vec_add(before, sums[p][v]));
+            sums[p][v] = fv_vec_zero();
+        }
+    }
+}
+
+FV_ALWAYS_INLINE void tile_recall(tile_kept kept, fv_vec sums[TILE_PIXELS][TILE_VECTORS],
+                                  const int pixels)
+{
+    FV_UNROLL
+    for (int p = 0; p < pixels; p++) {
+        FV_UNROLL
+        for (int v = 0; v < TILE_VECTORS; v++)
+            sums[p][v] = fv_vec_add(sums[p][v], fv_vec_load(kept[p][v]));
+    }
 }
 
 /* Loads or stores a whole vector, or the lanes in `last`. */
@@ -156,14 +191,26 @@ FV_ALWAYS_INLINE void tile_run(const tile_job *j, const tile *t, const int pixel
         FV_UNROLL
         for (int v = 0; v < TILE_VECTORS; v++) sums[p][v] = fv_vec_zero();
     }
+    _Alignas(64) tile_kept kept;
+    bool keeps = false;
+    const int together = fv_max(1, TILE_TERMS / j->channels); /* taps */
     for (int k = 0; k < t->taps; k++) {
-        const float *seen[TILE_PIXELS];
+        const float *seen[TILE_PIXELS], *w = j->panel + t->tap[k].tap * j->tap_floats;
+        const bool apart = k > 0 && t->tap[k].tap / together != t->tap[k - 1].tap / together;
         tile_look(j, t, &t->tap[k], seen, pixels);
-        if (wide)
-            tile_add_wide(j, seen, j->panel + t->tap[k].tap * j->tap_floats, sums, pixels);
-        else
-            tile_add_narrow(j, seen, j->panel + t->tap[k].tap * j->tap_floats, sums, pixels);
+        for (int i = 0; i < j->channels; i += TILE_TERMS) {
+            const int end = fv_min(j->channels, i + TILE_TERMS);
+            if (apart || i > 0) {
+                tile_keep(kept, !keeps, sums, pixels);
+                keeps = true;
+            }
+            if (wide)
+                tile_add_wide(seen, i, end, w, sums, pixels);
+            else
+                tile_add_narrow(seen, i, end, w, sums, pixels);
+        }
     }
+    if (keeps) tile_recall(kept, sums, pixels);
     const int vectors = wide ? TILE_VECTORS : 1, rest = j->lanes - (vectors - 1) * FV_LANES;
     if (!wide) {
         FV_UNROLL
