@@ -9,6 +9,7 @@
 enum {
     FV_DECODE_MAX_FILE = 256 << 20, /* bytes */
     FV_DECODE_MAX_SCANS = 100,      /* of a progressive JPEG; usual files have ten */
+    FV_DECODE_MAX_PASSES = 24,      /* of all scans together over max_pixels: bounds the time */
     FV_DECODE_MAX_MEGABYTES = 1536  /* of libjpeg's own, for the coefficients of such a file */
 };
 

@@ -33,6 +33,8 @@ typedef struct jpeg_job {
     size_t size;
     const fv_decode_options *options;
     int orientation; /* 1 to 8, as EXIF counts; 1: as it lies */
+    int scan;        /* the one at work, from 1 */
+    int64_t visited; /* blocks of 64 coefficients, over all scans */
     fv_error *err;
     fv_status status;
 } jpeg_job;
@@ -75,13 +77,22 @@ static void on_message(j_common_ptr cinfo, int level)
     }
 }
 
-/* Each scan of a progressive file is a pass over all coefficients: a few bytes, much time. */
+/* Each scan of a progressive file is a pass over all of its blocks: a few bytes, much time. */
 static void on_progress(j_common_ptr cinfo)
 {
     jpeg_job *job = cinfo->client_data;
-    if (job->cinfo.input_scan_number > FV_DECODE_MAX_SCANS) {
+    const struct jpeg_decompress_struct *c = &job->cinfo;
+    if (c->input_scan_number == job->scan) return;
+    job->scan = c->input_scan_number;
+    if (job->scan > FV_DECODE_MAX_SCANS) {
         leave(job,
               fv_fail(job->err, FV_ERR_FORMAT, "jpeg: more than %d scans", FV_DECODE_MAX_SCANS));
+    }
+    job->visited += (int64_t)c->MCUs_per_row * c->MCU_rows_in_scan * c->blocks_in_MCU;
+    if (job->visited > job->options->max_pixels / DCTSIZE2 * FV_DECODE_MAX_PASSES) {
+        leave(job, fv_fail(job->err, FV_ERR_FORMAT,
+                           "jpeg: %u x %u pixels in more than %d scans: that takes too long",
+                           c->image_width, c->image_height, job->scan - 1));
     }
 }
 

@@ -314,6 +314,8 @@ static void test_cmyk(void **state)
     free(b.data);
 }
 
+static void progressive(j_compress_ptr c) { jpeg_simple_progression(c); }
+
 /* Two scans for each of 63 coefficients. */
 static void many_scans(j_compress_ptr c)
 {
@@ -334,9 +336,18 @@ static void test_limits(void **state)
 {
     (void)state;
     enum { SIDE = 32 };
-    uint8_t pixels[SIDE * SIDE] = { 1, 2, 3 };
+    uint8_t pixels[SIDE * SIDE * 3] = { 1, 2, 3 };
     bytes b = make_jpeg(pixels, SIDE, SIDE, 1, JCS_GRAYSCALE, many_scans);
     expect_error(b.data, b.size, NULL, "jpeg: more than 100 scans");
+    const fv_decode_options small = { .max_pixels = SIDE * SIDE };
+    expect_error(b.data, b.size, &small,
+                 "jpeg: 32 x 32 pixels in more than 24 scans: that takes too long");
+    free(b.data);
+
+    b = make_jpeg(pixels, SIDE, SIDE, 3, JCS_RGB, progressive);
+    fv_picture p = { 0 };
+    assert_ok(fv_decode(&p, b.data, b.size, &small, &testing_err));
+    fv_picture_deinit(&p);
     free(b.data);
 
     b = make_jpeg(pixels, SIDE, SIDE, 1, JCS_GRAYSCALE, NULL);
@@ -423,7 +434,6 @@ static void batter(bytes b, size_t step, int flips)
     free(b.data);
 }
 
-static void progressive(j_compress_ptr c) { jpeg_simple_progression(c); }
 static void arithmetic(j_compress_ptr c) { c->arith_code = TRUE; }
 
 static void test_damage(void **state)
