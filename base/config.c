@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/config_impl.h"
+#include "base/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -115,6 +116,18 @@ fv_status fv_config_fail(fv_config_node *node, fv_error *err, const char *format
     va_end(args);
     if (!node) return fv_fail(err, FV_ERR_CONFIG, "%s", text);
     return fv_fail(err, FV_ERR_CONFIG, "%s: %s", fv_config_node_where(node), text);
+}
+
+void fv_config_tell(fv_config_node *node, const char *format, ...)
+{
+    char text[sizeof(((fv_error *)NULL)->message)];
+    if (node->told) return;
+    node->told = true;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    fv_log(FV_LOG_NOTICE, "%s: %s", fv_config_node_where(node), text);
 }
 
 fv_status fv_config_finish(fv_config *config, fv_error *err)

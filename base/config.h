@@ -126,6 +126,10 @@ fv_status fv_config_read(fv_config_node *map, const fv_field *fields, void *opti
 fv_status fv_config_fail(fv_config_node *node, fv_error *err, const char *format, ...)
     FV_PRINTF(3, 4);
 
+/* A notice in the log, "<where>: <message>": the first one about this node, later ones are dropped,
+ * so that settings can be read more than once. */
+void fv_config_tell(fv_config_node *node, const char *format, ...) FV_PRINTF(2, 3);
+
 /* The candidate nearest to `word` in edit distance if near enough to suggest, else NULL. */
 const char *fv_config_nearest(const char *word, const char *const *candidates);
 

@@ -38,7 +38,7 @@ struct fv_config_node {
     bool quoted;     /* a scalar that was not plain */
     bool overridden; /* from the command line: line and column mean nothing */
     bool known;      /* somebody asked for this key */
-    bool told;       /* its note is in the log */
+    bool told;       /* a notice about it is in the log */
 };
 
 struct fv_config {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/config_impl.h"
-#include "base/log.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -159,13 +158,6 @@ static fv_status read_floats(fv_config_node *node, const fv_field *f, fv_floats 
     return FV_OK;
 }
 
-static void tell(fv_config_node *node, const char *note)
-{
-    if (!note || node->told) return;
-    node->told = true;
-    fv_log(FV_LOG_NOTICE, "%s: ignored, %s", fv_config_node_where(node), note);
-}
-
 static fv_status read_value(fv_config_node *node, const fv_field *f, void *options, fv_error *err)
 {
     void *at = member(f, options);
@@ -179,7 +171,9 @@ static fv_status read_value(fv_config_node *node, const fv_field *f, void *optio
     case FV_ENUM: return read_enum(node, f, at, err);
     case FV_FLOATS: return read_floats(node, f, at, err);
     case FV_NODE: *(fv_config_node **)at = node; break;
-    case FV_IGNORED: tell(node, f->note); break;
+    case FV_IGNORED:
+        if (f->note) fv_config_tell(node, "ignored, %s", f->note);
+        break;
     }
     return FV_OK;
 }

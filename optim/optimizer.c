@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "optim/optimizer_impl.h"
 
-#include "base/log.h"
 #include "base/memory.h"
 #include "base/threads.h"
 
@@ -152,10 +151,10 @@ static fv_status read_regularizer(fv_optimizer_settings *settings, fv_error *err
     regularizer_settings regularizer;
     FV_TRY(fv_config_read(settings->regularizer, fields, &regularizer, err));
     if (settings->weight_decay != 0)
-        fv_log(FV_LOG_NOTICE,
-               "%s: both regularizer and weight_decay are given: the regularizer counts, "
-               "weight_decay %g is ignored",
-               fv_config_node_where(settings->regularizer), settings->weight_decay);
+        fv_config_tell(settings->regularizer,
+                       "both regularizer and weight_decay are given: the regularizer counts, "
+                       "weight_decay %g is ignored",
+                       settings->weight_decay);
     settings->l1 = regularizer.name == L1 ? (float)regularizer.coeff : 0.0f;
     settings->l2 = regularizer.name == L2 ? (float)regularizer.coeff : 0.0f;
     return FV_OK;

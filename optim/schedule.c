@@ -5,7 +5,6 @@
  * Piecewise replaces both lists by a division by 10 every 30 epochs. */
 #include "optim/schedule_impl.h"
 
-#include "base/log.h"
 #include "base/memory.h"
 
 #include <assert.h>
@@ -181,11 +180,6 @@ static fv_status prepare_piecewise(fv_schedule *s, int epochs, fv_error *err)
     const fv_floats *values = &s->settings.values, *decay = &s->settings.decay_epochs;
     if (s->settings.learning_rate > 0) {
         s->rebuilt = (epochs + REBUILT_EPOCHS - 1) / REBUILT_EPOCHS;
-        fv_log(
-            FV_LOG_NOTICE,
-            "Piecewise: learning_rate is given, so decay_epochs and values do not count: the rate "
-            "is %g, divided by 10 every %d epochs; remove learning_rate to use the lists",
-            s->base, REBUILT_EPOCHS);
         return FV_OK;
     }
     if (values->count != decay->count + 1)
@@ -242,15 +236,11 @@ fv_status fv_schedule_create_from(fv_schedule **out, const fv_schedule_settings 
     s->factor = settings->by_epoch ? 1 : (double)steps_per_epoch;
     s->base = settings->learning_rate;
 
-    double *warmup = &s->settings.warmup_epoch;
-    if (*warmup > epochs) {
-        fv_log(FV_LOG_NOTICE, "warmup_epoch: %g is more than the %d epochs of the run: %d is used",
-               *warmup, epochs, epochs);
-        *warmup = epochs;
-    }
+    const double warmup = fmin(settings->warmup_epoch, epochs);
+    s->settings.warmup_epoch = warmup;
     const bool in_epochs = settings->by_epoch && type->kind != LINEAR;
     /* rint() rounds halves to even, as Python's round() does. */
-    s->warmup = in_epochs ? *warmup : rint(*warmup * (double)steps_per_epoch);
+    s->warmup = in_epochs ? warmup : rint(warmup * (double)steps_per_epoch);
 
     fv_status status = prepare(s, epochs, err);
     if (status == FV_OK && s->warmup > 0 && settings->warmup_start_lr > s->base)
@@ -282,6 +272,20 @@ static fv_status unknown_name(fv_config_node *node, const char *name, fv_error *
         name);
 }
 
+/* What was written and does not count. */
+static void tell_unused(fv_config_node *lr, const fv_schedule *s, double warmup, int epochs)
+{
+    if (s->rebuilt)
+        fv_config_tell(fv_config_child(lr, "learning_rate"),
+                       "given, so decay_epochs and values do not count: the rate is %g, divided "
+                       "by 10 every %d epochs; remove learning_rate to use the lists",
+                       s->base, REBUILT_EPOCHS);
+    if (warmup > epochs)
+        fv_config_tell(fv_config_child(lr, "warmup_epoch"),
+                       "%g is more than the %d epochs of the run: %d is used", warmup, epochs,
+                       epochs);
+}
+
 fv_status fv_schedule_create(fv_schedule **out, fv_config_node *lr, int epochs,
                              int64_t steps_per_epoch, fv_error *err)
 {
@@ -299,5 +303,7 @@ fv_status fv_schedule_create(fv_schedule **out, fv_config_node *lr, int epochs,
     fv_error why = { 0 };
     const fv_status status = fv_schedule_create_from(out, &settings, epochs, steps_per_epoch, &why);
     if (status == FV_ERR_CONFIG) return fv_config_fail(lr, err, "%s", why.message);
-    return status == FV_OK ? FV_OK : fv_fail(err, status, "%s", why.message);
+    if (status != FV_OK) return fv_fail(err, status, "%s", why.message);
+    tell_unused(lr, *out, settings.warmup_epoch, epochs);
+    return FV_OK;
 }

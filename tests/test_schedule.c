@@ -197,7 +197,7 @@ static void test_notices(void **state)
     check_rates("lr: {name: Piecewise, learning_rate: 0.1, decay_epochs: [3], values: [1, 2]}", 60,
                 (int[]){ 0, 299, 300, 599, 900, -1 }, (double[]){ 0.1, 0.1, 0.01, 0.01, 0.01 });
     assert_string_equal(notice,
-                        "Piecewise: learning_rate is given, so decay_epochs and values do not "
+                        "a.yaml:1:23: lr.learning_rate: given, so decay_epochs and values do not "
                         "count: the rate is 0.1, divided by 10 every 30 epochs; remove "
                         "learning_rate to use the lists");
     check_rates("lr: {name: Constant, learning_rate: 0.1, epochs: 7}", 4, (int[]){ 5, -1 },
@@ -205,7 +205,25 @@ static void test_notices(void **state)
     assert_string_equal(notice, "a.yaml:1:42: lr.epochs: ignored, Global.epochs counts");
     check_rates("lr: {name: Cosine, learning_rate: 1, warmup_epoch: 5}", 4, (int[]){ 20, 40, -1 },
                 (double[]){ 0.5, 1 });
-    assert_string_equal(notice, "warmup_epoch: 5 is more than the 4 epochs of the run: 4 is used");
+    assert_string_equal(notice, "a.yaml:1:38: lr.warmup_epoch: 5 is more than the 4 epochs of the "
+                                "run: 4 is used");
+}
+
+/* Settings are read once to be checked and once to be used. */
+static void test_told_once(void **state)
+{
+    (void)state;
+    fv_config *config = NULL;
+    fv_schedule *first = NULL, *second = NULL;
+    assert_ok(create(&first, &config, "lr: {learning_rate: 1, warmup_epoch: 5}", 4));
+    assert_string_not_equal(notice, "");
+    notice[0] = '\0';
+    fv_config_node *lr = fv_config_child(fv_config_root(config), "lr");
+    assert_ok(fv_schedule_create(&second, lr, 4, 20, &testing_err));
+    assert_string_equal(notice, "");
+    fv_schedule_destroy(first);
+    fv_schedule_destroy(second);
+    fv_config_destroy(config);
 }
 
 static void test_mistakes(void **state)
@@ -274,6 +292,7 @@ int main(void)
         cmocka_unit_test_setup(test_golden, listen),
         cmocka_unit_test_setup(test_keys, listen),
         cmocka_unit_test_setup(test_notices, listen),
+        cmocka_unit_test_setup(test_told_once, listen),
         cmocka_unit_test_setup(test_mistakes, listen),
         cmocka_unit_test_setup(test_no_memory, listen),
     };
