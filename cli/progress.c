@@ -2,6 +2,7 @@
 #include "cli/progress.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,12 +23,13 @@ void fv_progress_time(char *out, size_t size, double seconds)
 
 static void step_line(char *out, size_t size, const fv_train_event *e)
 {
-    char eta[48];
+    char eta[48], top1[32] = "";
     fv_progress_time(eta, sizeof(eta), e->eta_seconds);
+    if (!isnan(e->top1)) snprintf(top1, sizeof(top1), ", top1 %.5f", e->top1);
     snprintf(out, size,
              "epoch %" PRId64 "/%" PRId64 ", step %" PRId64 "/%" PRId64
-             ": loss %.5f, top1 %.5f, lr %.8f, %.1f images/s, data wait %.1f %%, eta %s",
-             e->epoch, e->epochs, e->batch, e->batches, e->loss, e->top1, e->rate,
+             ": loss %.5f%s, lr %.8f, %.1f images/s, data wait %.1f %%, eta %s",
+             e->epoch, e->epochs, e->batch, e->batches, e->loss, top1, e->rate,
              e->images_per_second, 100.0 * e->wait_share, eta);
 }
 
@@ -56,7 +58,7 @@ static int bar_fields(char fields[FIELDS][FIELD], const fv_train_event *e)
     int n = 0;
     snprintf(fields[n++], FIELD, "%*" PRId64 "/%s", digits, e->batch, total);
     snprintf(fields[n++], FIELD, "loss %6.3f", e->loss);
-    snprintf(fields[n++], FIELD, "Top1 %5.1f%%", 100.0 * e->top1);
+    if (!isnan(e->top1)) snprintf(fields[n++], FIELD, "Top1 %5.1f%%", 100.0 * e->top1);
     snprintf(fields[n++], FIELD, "ETA %8s", eta);
     snprintf(fields[n++], FIELD, "%5.0f img/s", e->images_per_second);
     snprintf(fields[n++], FIELD, "lr %-7.2g", e->rate);

@@ -33,6 +33,7 @@ typedef enum slot_state { FREE, FILLING, READY, OUT } slot_state;
 typedef struct slot {
     fv_batch batch;
     fv_error *errors; /* [batch_size]; status FV_OK where the picture could be read */
+    void *mixing;     /* scratch of the operations on batches, or NULL */
     slot_state state;
     int next, done; /* tasks handed out, tasks finished */
 } slot;
@@ -113,6 +114,25 @@ static void substitute(const fv_loader *l, slot *s)
     }
 }
 
+/* What is left to do when all pictures of a batch are there. */
+static void finish_slot(const fv_loader *l, slot *s)
+{
+    fv_batch *b = &s->batch;
+    if (l->options.substitute) substitute(l, s);
+    if (!l->options.batch_ops) return;
+    fv_random random =
+        fv_random_stream(l->options.sampler.seed, FV_RANDOM_BATCH, b->epoch, (uint64_t)b->number);
+    const fv_mixture mixture = { .count = b->count,
+                                 .height = b->height,
+                                 .width = b->width,
+                                 .images = b->images,
+                                 .labels = b->labels,
+                                 .partners = b->partners,
+                                 .shares = b->shares,
+                                 .scratch = s->mixing };
+    fv_batch_ops_run(l->options.batch_ops, &mixture, &random);
+}
+
 /* ---- The ring ---- */
 
 static slot *slot_of(fv_loader *l, int64_t batch) { return &l->slots[batch % l->slot_count]; }
@@ -151,7 +171,7 @@ static void do_task(fv_loader *l, slot *s, fv_pipeline_scratch *scratch)
     pthread_mutex_lock(&l->mutex);
     if (++s->done == s->batch.count) {
         pthread_mutex_unlock(&l->mutex); /* nobody else looks at a slot that is filling */
-        if (l->options.substitute) substitute(l, s);
+        finish_slot(l, s);
         pthread_mutex_lock(&l->mutex);
         s->state = READY;
     }
@@ -200,7 +220,7 @@ static void fill_here(fv_loader *l, slot *s)
     l->fill++;
     gang g = { .loader = l, .slot = s };
     fv_parallel_for(fv_min(l->scratch_count, s->batch.count), gang_task, &g);
-    if (l->options.substitute) substitute(l, s);
+    finish_slot(l, s);
     s->state = READY;
 }
 
@@ -216,9 +236,16 @@ static fv_status make_slot(const fv_loader *l, slot *s, fv_error *err)
     s->batch.samples = fv_alloc(n * sizeof(*s->batch.samples));
     s->batch.readable = fv_alloc(n * sizeof(*s->batch.readable));
     s->errors = fv_alloc(n * sizeof(*s->errors));
-    if (s->batch.images && s->batch.labels && s->batch.samples && s->batch.readable && s->errors) {
-        return FV_OK;
+    bool complete =
+        s->batch.images && s->batch.labels && s->batch.samples && s->batch.readable && s->errors;
+    const fv_batch_ops *ops = l->options.batch_ops;
+    if (complete && ops) {
+        s->batch.partners = fv_alloc(n * sizeof(*s->batch.partners));
+        s->batch.shares = fv_alloc(n * sizeof(*s->batch.shares));
+        s->mixing = fv_alloc(fv_batch_ops_scratch(ops, (int)n, l->height, l->width));
+        complete = s->batch.partners && s->batch.shares && s->mixing;
     }
+    if (complete) return FV_OK;
     return fv_fail(err, FV_ERR_NOMEM,
                    "loader: out of memory: %d batches of %zu x %d x %d x 3 floats are read ahead",
                    l->slot_count, n, l->height, l->width);
@@ -333,6 +360,9 @@ void fv_loader_close(fv_loader *loader)
         fv_free(l->slots[i].batch.labels);
         fv_free(l->slots[i].batch.samples);
         fv_free(l->slots[i].batch.readable);
+        fv_free(l->slots[i].batch.partners);
+        fv_free(l->slots[i].batch.shares);
+        fv_free(l->slots[i].mixing);
         fv_free(l->slots[i].errors);
     }
     for (int i = 0; i < l->scratch_count && l->scratches; i++) {

@@ -8,10 +8,12 @@
  * An unreadable picture never stops an epoch: its slot is zeros, `readable` is false, it is logged
  * once by name and counted. In training the loader puts the next readable sample of the same
  * batch in its place if `substitute` is set (deterministically), in evaluation it stays marked.
+ * With `batch_ops` the pictures of a batch are then mixed.
  */
 #ifndef FV_DATA_LOADER_H
 #define FV_DATA_LOADER_H
 
+#include "data/batch_ops.h"
 #include "data/dataset.h"
 #include "data/sampler.h"
 #include "data/transform.h"
@@ -19,12 +21,13 @@
 typedef struct fv_loader fv_loader;
 
 typedef struct fv_loader_options {
-    const fv_dataset *dataset;   /* borrowed */
-    const fv_pipeline *pipeline; /* borrowed */
-    fv_sampler sampler;          /* its count is the dataset's */
-    int workers;                 /* threads; 0: none */
-    int prefetch;                /* batches in the ring; 0: 4 */
-    bool substitute;             /* replace unreadable pictures; for training */
+    const fv_dataset *dataset;     /* borrowed */
+    const fv_pipeline *pipeline;   /* borrowed */
+    const fv_batch_ops *batch_ops; /* borrowed, or NULL */
+    fv_sampler sampler;            /* its count is the dataset's */
+    int workers;                   /* threads; 0: none */
+    int prefetch;                  /* batches in the ring; 0: 4 */
+    bool substitute;               /* replace unreadable pictures; for training */
 } fv_loader_options;
 
 /* One batch, NHWC. Belongs to the loader; taken and given back. */
@@ -36,6 +39,8 @@ typedef struct fv_batch {
     float *labels;    /* [count]: class numbers, exact in float */
     int64_t *samples; /* [count]: index in the dataset */
     bool *readable;   /* [count] */
+    /* With batch_ops, else NULL: [count], what was mixed in, and the share of the own label. */
+    float *partners, *shares;
 } fv_batch;
 
 fv_status fv_loader_open(fv_loader **out, const fv_loader_options *options, fv_error *err);

@@ -82,16 +82,12 @@ static const fv_field loader_fields[] = {
     FV_FIELD_END,
 };
 
-static fv_status check_dataset(fv_config_node *map, const dataset_options *o, fv_error *err)
+static fv_status check_dataset(fv_config_node *map, const dataset_options *o, bool training,
+                               fv_error *err)
 {
-    if (o->batch_transform_ops) {
-        fv_config_node *ops = o->batch_transform_ops;
-        fv_config_node *op = fv_config_count(ops) ? fv_config_at(ops, 0) : ops;
-        const char *name =
-            fv_config_node_type(op) == FV_CONFIG_MAP ? fv_config_key_at(op, 0) : NULL;
-        return fv_config_fail(op, err,
-                              "%s%soperations on batches are not supported: leave the key out",
-                              name ? name : "", name ? ": " : "");
+    if (o->batch_transform_ops && !training) {
+        return fv_config_fail(o->batch_transform_ops, err,
+                              "pictures are mixed in training only: leave the key out");
     }
     if (o->relabel) {
         return fv_config_fail(fv_config_child(map, "relabel"), err,
@@ -119,26 +115,27 @@ typedef struct section {
     loader_options loader;
 } section;
 
-/* Reads the section and makes its pipeline, which the caller destroys in any case. */
-static fv_status read_section(section *out, fv_pipeline **pipeline, fv_config_node *map,
-                              const char *where, fv_error *err)
+/* Reads the section and makes its operations, which the caller destroys in any case. */
+static fv_status read_section(section *out, fv_source *s, fv_config_node *map, const char *where,
+                              bool training, fv_error *err)
 {
     section_options maps;
     FV_TRY(fv_config_read(map, section_fields, &maps, err));
     FV_TRY(fv_config_read(maps.dataset, dataset_fields, &out->dataset, err));
     FV_TRY(fv_config_read(maps.sampler, sampler_fields, &out->sampler, err));
     FV_TRY(fv_config_read(maps.loader, loader_fields, &out->loader, err));
-    FV_TRY(check_dataset(maps.dataset, &out->dataset, err));
+    FV_TRY(check_dataset(maps.dataset, &out->dataset, training, err));
     out->loader_map = maps.loader;
-    return fv_pipeline_create(pipeline, out->dataset.transform_ops, where, err);
+    FV_TRY(fv_pipeline_create(&s->pipeline, out->dataset.transform_ops, where, err));
+    return fv_batch_ops_create(&s->batch_ops, out->dataset.batch_transform_ops, err);
 }
 
-fv_status fv_source_check(fv_config_node *map, const char *where, fv_error *err)
+fv_status fv_source_check(fv_config_node *map, const char *where, bool training, fv_error *err)
 {
     section keys;
-    fv_pipeline *pipeline = NULL;
-    const fv_status status = read_section(&keys, &pipeline, map, where, err);
-    fv_pipeline_destroy(pipeline);
+    fv_source made = { 0 };
+    const fv_status status = read_section(&keys, &made, map, where, training, err);
+    fv_source_close(&made);
     return status;
 }
 
@@ -146,7 +143,7 @@ static fv_status open_all(fv_source *s, fv_config_node *map, const fv_source_opt
                           fv_error *err)
 {
     section keys;
-    FV_TRY(read_section(&keys, &s->pipeline, map, options->where, err));
+    FV_TRY(read_section(&keys, s, map, options->where, options->training, err));
     fv_pipeline_size(s->pipeline, &s->height, &s->width);
 
     const fv_dataset_options files = { .image_root = keys.dataset.image_root,
@@ -158,6 +155,7 @@ static fv_status open_all(fv_source *s, fv_config_node *map, const fv_source_opt
     const fv_loader_options loading = {
         .dataset = s->dataset,
         .pipeline = s->pipeline,
+        .batch_ops = s->batch_ops,
         .sampler = { .count = fv_dataset_count(s->dataset),
                      .batch_size = keys.sampler.batch_size,
                      .shuffle = keys.sampler.shuffle,
@@ -185,6 +183,7 @@ fv_status fv_source_open(fv_source *out, fv_config_node *map, const fv_source_op
 void fv_source_close(fv_source *source)
 {
     fv_loader_close(source->loader);
+    fv_batch_ops_destroy(source->batch_ops);
     fv_pipeline_destroy(source->pipeline);
     fv_dataset_close(source->dataset);
     *source = (fv_source){ 0 };

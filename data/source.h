@@ -4,7 +4,7 @@
  * Reads PaddleClas's grammar:
  *
  *     dataset: {name: ImageNetDataset, image_root: ..., cls_label_path: ..., delimiter: ' ',
- *               transform_ops: [...]}
+ *               transform_ops: [...], batch_transform_ops: [MixupOperator: {alpha: 0.2}]}
  *     sampler: {name: DistributedBatchSampler, batch_size: 64, drop_last: False, shuffle: True}
  *     loader:  {num_workers: 4, use_shared_memory: True}
  *
@@ -18,6 +18,7 @@
 typedef struct fv_source {
     fv_dataset *dataset;
     fv_pipeline *pipeline;
+    fv_batch_ops *batch_ops; /* NULL: pictures are not mixed */
     fv_loader *loader;
     int batch_size, height, width;
 } fv_source;
@@ -26,12 +27,12 @@ typedef struct fv_source_options {
     const char *where; /* "DataLoader.Train", for messages */
     int classes;       /* 0: from the data */
     uint64_t seed;
-    bool training; /* unreadable pictures are replaced */
+    bool training; /* unreadable pictures are replaced, and pictures may be mixed */
     int threads;   /* that compute: a default for num_workers, and its bound */
 } fv_source_options;
 
-/* Reads and checks every key without opening a file. `where` as in the options. */
-fv_status fv_source_check(fv_config_node *map, const char *where, fv_error *err);
+/* Reads and checks every key without opening a file. `where` and `training` as in the options. */
+fv_status fv_source_check(fv_config_node *map, const char *where, bool training, fv_error *err);
 
 /* `map` may be NULL: an error that says which section is missing. The config must outlive it. */
 fv_status fv_source_open(fv_source *out, fv_config_node *map, const fv_source_options *options,

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "train/journal.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +105,30 @@ static void test_rows(void **unused)
                    JSON_TRAIN("1", "1", "1", "1.00") JSON_TRAIN("1", "2", "0.5", "2.00")
                        JSON_EVAL("1", "2", "2.00") JSON_TRAIN("2", "3", "0.333333333", "3.00")
                            JSON_TRAIN("2", "4", "0.25", "4.00") JSON_EVAL("2", "4", "4.00"));
+}
+
+/* Pictures are mixed: there is no Top-1. */
+static void test_row_without_top1(void **unused)
+{
+    (void)unused;
+    fv_journal *journal = open_journal("mixed");
+    assert_ok(fv_journal_begin(journal, false, 0, false, &testing_err));
+    const fv_row row = { .kind = FV_ROW_TRAIN,
+                         .epoch = 1,
+                         .step = 1,
+                         .loss = 1.0,
+                         .top1 = (double)NAN,
+                         .lr = 0.1,
+                         .images_per_second = 100.0,
+                         .data_wait_share = 0.125,
+                         .seconds = 1.0 };
+    fv_journal_row(journal, &row);
+    fv_journal_close(journal);
+    assert_content("metrics.csv", CSV_HEADER "train,1,1,1,,,0.1,100.00,0.1250,1.00\n");
+    assert_content("metrics.jsonl",
+                   "{\"kind\": \"train\", \"epoch\": 1, \"step\": 1, \"loss\": 1, \"top1\": null, "
+                   "\"data_wait_share\": 0.1250, \"lr\": 0.1, \"images_per_second\": 100.00, "
+                   "\"seconds\": 1.00}\n");
 }
 
 typedef struct cut_case {
@@ -228,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_row_without_top1),
         cmocka_unit_test(test_going_on_cuts_what_is_done_again),
         cmocka_unit_test(test_going_on_without_rows),
         cmocka_unit_test(test_lines_are_appended),

@@ -19,13 +19,16 @@ typedef struct fixture {
     fv_config *config;
     fv_dataset *dataset;
     fv_pipeline *pipeline;
+    fv_batch_ops *batch_ops;
 } fixture;
 
 static const char operations[] = "ops:\n"
                                  "- DecodeImage: {}\n"
                                  "- RandCropImage: {size: 16}\n"
                                  "- RandFlipImage: {flip_code: 1}\n"
-                                 "- NormalizeImage: {scale: 1.0/255.0, mean: 0.5, std: 0.5}\n";
+                                 "- NormalizeImage: {scale: 1.0/255.0, mean: 0.5, std: 0.5}\n"
+                                 "batch_ops: [OpSampler: {MixupOperator: {prob: 0.6},"
+                                 " FmixOperator: {prob: 0.3}}]\n";
 
 static void open_fixture(fixture *f)
 {
@@ -49,10 +52,13 @@ static void open_fixture(fixture *f)
     assert_ok(fv_config_parse(&f->config, "a.yaml", operations, &testing_err));
     assert_ok(fv_pipeline_create(&f->pipeline, fv_config_child(fv_config_root(f->config), "ops"),
                                  "test", &testing_err));
+    assert_ok(fv_batch_ops_create(
+        &f->batch_ops, fv_config_child(fv_config_root(f->config), "batch_ops"), &testing_err));
 }
 
 static void close_fixture(fixture *f)
 {
+    fv_batch_ops_destroy(f->batch_ops);
     fv_pipeline_destroy(f->pipeline);
     fv_dataset_close(f->dataset);
     fv_config_destroy(f->config);
@@ -77,6 +83,10 @@ static uint32_t digest(const fv_batch *b, uint32_t before)
     uint32_t d = before * 31 + (uint32_t)b->number * 7 + b->epoch;
     d = d * 31 + testing_crc32((const uint8_t *)b->images, n * image * sizeof(float));
     d = d * 31 + testing_crc32((const uint8_t *)b->labels, n * sizeof(float));
+    if (b->partners) {
+        d = d * 31 + testing_crc32((const uint8_t *)b->partners, n * sizeof(float));
+        d = d * 31 + testing_crc32((const uint8_t *)b->shares, n * sizeof(float));
+    }
     d = d * 31 + testing_crc32((const uint8_t *)b->samples, n * sizeof(int64_t));
     return d * 31 + testing_crc32((const uint8_t *)b->readable, n * sizeof(bool));
 }
@@ -102,11 +112,13 @@ static uint32_t run_epoch(fv_loader *l, uint32_t epoch, int64_t first)
 static void test_same_batches(void **state)
 {
     fixture *f = *state;
-    for (int substitute = 0; substitute < 2; substitute++) {
+    enum { PLAIN, SUBSTITUTE, MIX, WAYS };
+    for (int way = 0; way < WAYS; way++) {
         uint32_t wanted[2] = { 0 }, wanted_rest = 0;
         for (int workers = 0; workers <= 5; workers++) {
             fv_threads_set(workers == 1 ? 3 : 1);
-            const fv_loader_options o = options_for(f, workers > 1 ? workers : 0, substitute);
+            fv_loader_options o = options_for(f, workers > 1 ? workers : 0, way != PLAIN);
+            if (way == MIX) o.batch_ops = f->batch_ops;
             fv_loader *l = NULL;
             assert_ok(fv_loader_open(&l, &o, &testing_err));
             const uint32_t first = run_epoch(l, 0, 0), second = run_epoch(l, 1, 0);

@@ -4,6 +4,7 @@
 #include "cli/progress.h"
 #include "cli/retype.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +52,10 @@ static void test_lines(void **unused)
     assert_string_equal(line, "epoch 2/10, step 31/124: loss 1.23457, top1 0.56250, lr 0.04500000, "
                               "245.4 images/s, data wait 2.1 %, eta 1:02:03");
     fv_train_event e = step_event;
+    e.top1 = (double)NAN; /* pictures are mixed */
+    fv_progress_line(line, sizeof(line), &e);
+    assert_string_equal(line, "epoch 2/10, step 31/124: loss 1.23457, lr 0.04500000, "
+                              "245.4 images/s, data wait 2.1 %, eta 1:02:03");
     e.kind = FV_TRAIN_EVALUATED;
     e.score =
         (fv_train_score){ .top1 = 0.5, .top5 = 0.75, .loss = 1.5, .images = 100, .seconds = 2 };

@@ -168,8 +168,6 @@ static void test_settings(void **state)
                                    "a file instead of True"));
             assert_ok(fv_config_set(config, "Arch.pretrained=a.h5", &testing_err));
         }
-        assert_ok(fv_config_set(config, "DataLoader.Train.dataset.batch_transform_ops=null",
-                                &testing_err));
         assert_ok(fv_settings_read(&s, config, &testing_err));
         assert_ptr_equal(s.arch.model, fv_model_find(arch));
         assert_int_equal(s.class_num, 1000);

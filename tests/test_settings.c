@@ -239,8 +239,8 @@ static void test_refusals(void **unused)
     assert_refused(ARCH "Global: {freeze: conv1}\n",
                    "c.yaml:2:10: Global.freeze: must be a list of patterns, e.g. [\"conv1.*\"]");
     assert_refused(ARCH "Loss: {Train: [MixLoss: {weight: 1.0}]}\n",
-                   "c.yaml:2:16: Loss.Train.0: no loss \"MixLoss\": there are CELoss and "
-                   "GoogLeNetLoss");
+                   "c.yaml:2:16: Loss.Train.0: no loss \"MixLoss\": there are CELoss, MixCELoss "
+                   "and GoogLeNetLoss");
     assert_refused(ARCH "Loss: {Train: []}\n",
                    "c.yaml:2:8: Loss.Train: must be a list of 1 to 8 losses");
     assert_refused(ARCH "Loss: {Train: [CELoss]}\n",

@@ -88,6 +88,7 @@ typedef struct experiment {
     int threads;              /* 0: 1 */
     double scores[4];         /* Top-1 that the evaluations find; unless `unevaluated` */
     bool unevaluated;
+    bool mixes;              /* the overrides mix pictures */
     int64_t stop_step;       /* ask to stop after this step */
     int64_t stop_evaluation; /* ... while this evaluation is going on, from 1 */
     int64_t copy_step;       /* copy latest.h5 to copy.h5 after this step */
@@ -147,7 +148,8 @@ static void take_event(void *ctx, const fv_train_event *event)
     e->bests += event->kind == FV_TRAIN_EVALUATED && event->best;
     e->saves += event->kind == FV_TRAIN_SAVED;
     if (event->kind != FV_TRAIN_STEP) return;
-    assert_true(isfinite(event->loss) && event->top1 >= 0.0 && event->top1 <= 1.0);
+    assert_true(isfinite(event->loss));
+    assert_true(e->mixes ? isnan(event->top1) : event->top1 >= 0.0 && event->top1 <= 1.0);
     if (event->step == e->stop_step) e->stop = SIGINT;
     if (event->step == e->copy_step) copy_latest(e);
     if (event->step == e->shrink_step) limit_files(true);
@@ -314,6 +316,40 @@ static void test_it_learns(void **unused)
     assert_int_equal(sscanf(last, "train,20,80,%lf,%lf", &loss, &top1), 2);
     assert_true(top1 > 0.7); /* chance is 0.33 */
     assert_false(fv_file_exists(inside(&e, "best_model.h5")));
+}
+
+/* Other targets, other weights; no Top-1; and neither threads, workers nor a stop matter. */
+static void test_mixed_pictures(void **unused)
+{
+    (void)unused;
+    static const char mixes[] =
+        "DataLoader.Train.dataset.batch_transform_ops=[MixupOperator: {alpha: 0.2}]";
+    experiment one = {
+        .folder = "mixed1", .unevaluated = true, .mixes = true, .overrides = { mixes }
+    };
+    assert_ok(run(&one));
+    assert_int_not_equal(one.checksum, plain()->checksum);
+    static char csv[CSV_BYTES];
+    read_csv(&one, csv);
+    double loss;
+    char after[3] = "";
+    assert_int_equal(sscanf(strstr(csv, "train,2,8,"), "train,2,8,%lf%2s", &loss, after), 2);
+    assert_string_equal(after, ",,");
+
+    experiment two = { .folder = "mixed2",
+                       .unevaluated = true,
+                       .mixes = true,
+                       .stop_step = 3,
+                       .threads = 2,
+                       .overrides = { mixes, "DataLoader.Train.loader.num_workers=3" } };
+    assert_int_equal(run(&two), FV_ERR_INTERRUPTED);
+    char go_on[512];
+    snprintf(go_on, sizeof(go_on), "Global.checkpoints=%s", inside(&two, "latest.h5"));
+    experiment rest = {
+        .folder = "mixed2", .unevaluated = true, .mixes = true, .overrides = { mixes, go_on }
+    };
+    assert_ok(run(&rest));
+    assert_int_equal(rest.checksum, one.checksum);
 }
 
 static void test_threads_and_workers_do_not_matter(void **unused)
@@ -577,6 +613,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_run),
         cmocka_unit_test(test_it_learns),
+        cmocka_unit_test(test_mixed_pictures),
         cmocka_unit_test(test_threads_and_workers_do_not_matter),
         cmocka_unit_test(test_killed_in_mid_epoch),
         cmocka_unit_test(test_interrupted),

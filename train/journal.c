@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,22 +151,23 @@ static void report(fv_journal *j, const stream *s)
 
 void fv_journal_row(fv_journal *j, const fv_row *r)
 {
-    char text[ROW_BYTES], top5[32] = "", wait[32] = "";
+    char text[ROW_BYTES], top1[32] = "", top5[32] = "", wait[32] = "";
     const bool eval = r->kind == FV_ROW_EVAL;
+    if (!isnan(r->top1)) snprintf(top1, sizeof(top1), "%.6f", r->top1);
     if (eval) snprintf(top5, sizeof(top5), "%.6f", r->top5);
     if (!eval) snprintf(wait, sizeof(wait), "%.4f", r->data_wait_share);
 
     int bytes =
-        snprintf(text, sizeof(text), "%s,%" PRId64 ",%" PRId64 ",%.9g,%.6f,%s,%.9g,%.2f,%s,%.2f\n",
-                 kinds[r->kind], r->epoch, r->step, r->loss, r->top1, top5, r->lr,
+        snprintf(text, sizeof(text), "%s,%" PRId64 ",%" PRId64 ",%.9g,%s,%s,%.9g,%.2f,%s,%.2f\n",
+                 kinds[r->kind], r->epoch, r->step, r->loss, top1, top5, r->lr,
                  r->images_per_second, wait, r->seconds);
     if (!append(&j->csv, text, (size_t)bytes)) report(j, &j->csv);
 
     bytes = snprintf(text, sizeof(text),
                      "{\"kind\": \"%s\", \"epoch\": %" PRId64 ", \"step\": %" PRId64
-                     ", \"loss\": %.9g, \"top1\": %.6f, \"%s\": %s, \"lr\": %.9g, "
+                     ", \"loss\": %.9g, \"top1\": %s, \"%s\": %s, \"lr\": %.9g, "
                      "\"images_per_second\": %.2f, \"seconds\": %.2f}\n",
-                     kinds[r->kind], r->epoch, r->step, r->loss, r->top1,
+                     kinds[r->kind], r->epoch, r->step, r->loss, top1[0] ? top1 : "null",
                      eval ? "top5" : "data_wait_share", eval ? top5 : wait, r->lr,
                      r->images_per_second, r->seconds);
     if (!append(&j->jsonl, text, (size_t)bytes)) report(j, &j->jsonl);

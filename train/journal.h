@@ -19,7 +19,8 @@ typedef struct fv_row {
     fv_row_kind kind;
     int64_t epoch;            /* from 1 */
     int64_t step;             /* optimiser steps done */
-    double loss, top1;        /* training: over the epoch so far; evaluation: over all images */
+    double loss, top1;        /* training: over the epoch so far, top1 NAN where pictures are mixed;
+                          evaluation: over all images */
     double top5;              /* of evaluations */
     double lr;                /* of the last step */
     double images_per_second; /* since the last row */

@@ -17,6 +17,7 @@ struct fv_loss_kind {
 
 static const fv_loss_kind kinds[] = {
     { "CELoss", 1, { 1.0f }, true },
+    { "MixCELoss", 1, { 1.0f }, true },
     { "GoogLeNetLoss", 3, { 1.0f, 0.3f, 0.3f }, false },
 };
 
@@ -51,8 +52,8 @@ static fv_status read_term(fv_loss_term *out, fv_config_node *entry, fv_error *e
     const char *name = fv_config_key_at(entry, 0);
     out->kind = find_kind(name);
     if (!out->kind)
-        return fv_config_fail(entry, err, "no loss \"%s\": there are CELoss and GoogLeNetLoss",
-                              name);
+        return fv_config_fail(
+            entry, err, "no loss \"%s\": there are CELoss, MixCELoss and GoogLeNetLoss", name);
     loss_settings s;
     FV_TRY(fv_config_read(fv_config_child(entry, name), fields, &s, err));
     if (s.epsilon > 0.0f && !out->kind->smooths)

@@ -187,8 +187,8 @@ static fv_status read_data(fv_settings *out, fv_config_node *map, fv_error *err)
     FV_TRY(fv_config_read(map, phase_fields, &p, err));
     out->train = p.Train;
     out->eval = p.Eval;
-    if (p.Train) FV_TRY(fv_source_check(p.Train, "DataLoader.Train", err));
-    return p.Eval ? fv_source_check(p.Eval, "DataLoader.Eval", err) : FV_OK;
+    if (p.Train) FV_TRY(fv_source_check(p.Train, "DataLoader.Train", true, err));
+    return p.Eval ? fv_source_check(p.Eval, "DataLoader.Eval", false, err) : FV_OK;
 }
 
 /* ---- Infer ---- */

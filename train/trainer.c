@@ -44,7 +44,7 @@ fv_train_event fv_trainer_event(const fv_trainer *t, fv_train_event_kind kind)
                          .eta_seconds = eta(t) };
     if (p->images > 0) {
         e.loss = p->loss_sum / (double)p->images;
-        e.top1 = (double)p->correct / (double)p->images;
+        e.top1 = t->targets ? (double)NAN : (double)p->correct / (double)p->images;
     }
     if (t->row.seconds > 0.0) {
         e.images_per_second = (double)t->row.images / t->row.seconds;
@@ -131,6 +131,15 @@ static fv_status check_labels(const fv_trainer *t, const fv_batch *batch, fv_err
     return FV_OK;
 }
 
+/* Class numbers, or with mixed pictures what each class has of them. */
+static const float *targets_of(const fv_trainer *t, const fv_batch *batch)
+{
+    if (!t->targets) return batch->labels;
+    fv_mix_targets(batch->labels, batch->partners, batch->shares, batch->count, t->options.classes,
+                   t->targets);
+    return t->targets;
+}
+
 static fv_status train_batch(fv_trainer *t, const fv_batch *batch, fv_error *err)
 {
     fv_progress *p = &t->progress;
@@ -140,12 +149,13 @@ static fv_status train_batch(fv_trainer *t, const fv_batch *batch, fv_error *err
     FV_TRY(check_labels(t, batch, err));
     FV_TRY(fv_program_plan(t->program, FV_TRAIN, images, &plan, &bindings, err));
     fv_plan_feed(plan, bindings->images, batch->images);
-    fv_plan_feed(plan, bindings->targets, batch->labels);
+    fv_plan_feed(plan, bindings->targets, targets_of(t, batch));
     fv_plan_set_step(plan, (uint64_t)p->step);
     fv_plan_forward(plan);
     const double loss = (double)fv_plan_value(plan, bindings->loss).data[0];
     if (!isfinite(loss)) return fail_nonfinite(t, plan, batch, loss, err);
-    p->correct += count_correct(fv_plan_value(plan, bindings->outputs[0]), batch->labels);
+    if (!t->targets)
+        p->correct += count_correct(fv_plan_value(plan, bindings->outputs[0]), batch->labels);
     fv_plan_backward(plan, false);
     t->rate = fv_schedule_rate(t->schedule, p->step);
     fv_optimizer_step(t->optimizer, t->rate);
@@ -313,7 +323,8 @@ static void build(fv_graph *g, fv_shape images, void *ctx, fv_bindings *out)
     out->images = fv_input(g, images);
     out->output_count = model->build(g, out->images, model, &options, out->outputs);
     if (fv_graph_mode(g) != FV_TRAIN) return;
-    out->targets = fv_input(g, (fv_shape){ images.n, 1, 1, 1 });
+    const int channels = t->options.source->batch_ops ? t->options.classes : 1;
+    out->targets = fv_input(g, (fv_shape){ images.n, 1, 1, channels });
     out->loss = fv_loss_build(g, &t->settings->loss, out->outputs, out->output_count, out->targets);
 }
 
@@ -389,9 +400,18 @@ static fv_status begin(fv_trainer *t, fv_error *err)
     return FV_OK;
 }
 
+static fv_status make_targets(fv_trainer *t, fv_error *err)
+{
+    const fv_source *s = t->options.source;
+    if (!s->batch_ops) return FV_OK;
+    t->targets = fv_alloc((size_t)s->batch_size * (size_t)t->options.classes * sizeof(float));
+    return t->targets ? FV_OK : fv_fail(err, FV_ERR_NOMEM, "trainer: out of memory for targets");
+}
+
 static fv_status fill(fv_trainer *t, fv_error *err)
 {
     t->batches = fv_loader_batches(t->options.source->loader);
+    FV_TRY(make_targets(t, err));
     FV_TRY(make_identity(t, err));
     FV_TRY(make_state(t, err));
     FV_TRY(make_plans(t, err));
@@ -420,6 +440,7 @@ void fv_trainer_destroy(fv_trainer *t)
     fv_schedule_destroy(t->schedule);
     fv_optimizer_destroy(t->optimizer);
     fv_params_destroy(t->params);
+    fv_free(t->targets);
     fv_free(t->config);
     fv_free(t);
 }

@@ -42,10 +42,10 @@ typedef enum fv_train_event_kind {
 /* What happened. Valid during the call. */
 typedef struct fv_train_event {
     fv_train_event_kind kind;
-    int64_t epoch, epochs;                /* epoch: the current one, from 1 */
-    int64_t batch, batches;               /* done of this epoch */
-    int64_t step;                         /* done in all */
-    double loss, top1, rate;              /* loss and Top-1 over the epoch so far */
+    int64_t epoch, epochs;   /* epoch: the current one, from 1 */
+    int64_t batch, batches;  /* done of this epoch */
+    int64_t step;            /* done in all */
+    double loss, top1, rate; /* loss and Top-1 over the epoch so far; top1 NAN: mixed labels */
     double images_per_second, wait_share; /* since the last row of the journal */
     double eta_seconds; /* to the end of the run, evaluations included; -1: not known yet */
     bool logged;        /* this step has a row in the journal */

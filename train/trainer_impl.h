@@ -22,7 +22,8 @@ struct fv_trainer {
     fv_schedule *schedule;
     fv_program *program;
     fv_run_identity identity;
-    char *config; /* of the identity */
+    char *config;   /* of the identity */
+    float *targets; /* [batch_size][classes] of mixed pictures; NULL: pictures are not mixed */
     fv_progress progress;
     int64_t batches; /* per epoch */
     double rate;     /* of the last step */
