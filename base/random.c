@@ -31,6 +31,8 @@ fv_random fv_random_stream(uint64_t seed, fv_purpose purpose, uint32_t epoch, ui
     };
 }
 
+uint32_t fv_random_epoch(const fv_random *r) { return r->counter[1]; }
+
 uint32_t fv_random_u32(fv_random *r)
 {
     if (r->used == 4) {

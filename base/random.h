@@ -35,6 +35,7 @@ typedef struct fv_random {
 /* index < 2^56. */
 fv_random fv_random_stream(uint64_t seed, fv_purpose purpose, uint32_t epoch, uint64_t index);
 
+uint32_t fv_random_epoch(const fv_random *r); /* that the stream was made for */
 uint32_t fv_random_u32(fv_random *r);
 float fv_random_float(fv_random *r);                          /* [0, 1), 24 bits */
 double fv_random_double(fv_random *r);                        /* [0, 1), 53 bits */

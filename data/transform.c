@@ -51,10 +51,9 @@ fv_status fv_scratch_settle(fv_pipeline_scratch *s, fv_error *err)
     return FV_OK;
 }
 
-/* Mirrors the pixels for good: a resize of mirrored pixels is not always the mirrored resize. */
-static fv_status settle_mirrors(fv_pipeline_scratch *s, fv_error *err)
+/* Copies what is seen, mirrored, so that it is the picture. */
+static fv_status copy_view(fv_pipeline_scratch *s, fv_error *err)
 {
-    if (!s->mirror_x && !s->mirror_y) return FV_OK;
     const fv_picture *in = &s->pictures[s->current];
     fv_picture *out = &s->pictures[1 - s->current];
     const fv_rect v = s->view;
@@ -67,9 +66,32 @@ static fv_status settle_mirrors(fv_pipeline_scratch *s, fv_error *err)
             memcpy(q, in->data + ((size_t)row * (size_t)in->width + (size_t)column) * 3, 3);
         }
     }
-    s->current = 1 - s->current;
-    see_all(s, v.width, v.height);
+    fv_scratch_replace(s);
     return FV_OK;
+}
+
+/* A resize of mirrored pixels is not always the mirrored resize. */
+static fv_status settle_mirrors(fv_pipeline_scratch *s, fv_error *err)
+{
+    return s->mirror_x || s->mirror_y ? copy_view(s, err) : FV_OK;
+}
+
+fv_status fv_scratch_pixels(fv_pipeline_scratch *s, fv_picture **pixels, fv_picture **next,
+                            fv_error *err)
+{
+    FV_TRY(fv_scratch_settle(s, err));
+    const fv_picture *p = &s->pictures[s->current];
+    const bool whole = s->view.width == p->width && s->view.height == p->height;
+    if (!whole || s->mirror_x || s->mirror_y) FV_TRY(copy_view(s, err));
+    *pixels = &s->pictures[s->current];
+    *next = &s->pictures[1 - s->current];
+    return FV_OK;
+}
+
+void fv_scratch_replace(fv_pipeline_scratch *s)
+{
+    s->current = 1 - s->current;
+    see_all(s, s->pictures[s->current].width, s->pictures[s->current].height);
 }
 
 fv_status fv_scratch_resize(fv_pipeline_scratch *s, int width, int height, fv_profile profile,
@@ -137,6 +159,9 @@ static fv_status add_op(fv_pipeline *p, fv_config_node *element, fv_op_state *st
     }
     if (state->normalized && type->run) {
         return fv_config_fail(element, err, "%s must come before NormalizeImage", name);
+    }
+    if (!state->normalized && type->erase) {
+        return fv_config_fail(element, err, "%s must come after NormalizeImage", name);
     }
     fv_op *op = &p->ops[p->count++];
     op->type = type;
@@ -278,6 +303,33 @@ static void write_floats(const fv_pipeline *p, const fv_pipeline_scratch *s, flo
     }
 }
 
+/* What PCALighting drew, in the order and scale of the floats. */
+static void add_shift(const fv_pipeline *p, const double shift[3], const fv_op *normalize,
+                      float *out)
+{
+    float add[3];
+    for (int c = 0; c < 3; c++) {
+        const double bytes = 255.0 * shift[p->ops[0].swap_channels ? 2 - c : c];
+        add[c] = (float)(bytes * (double)normalize->factor / (double)normalize->std[c]);
+    }
+    const size_t pixels = (size_t)p->width * (size_t)p->height;
+    for (size_t i = 0; i < pixels; i++, out += 3)
+        for (int c = 0; c < 3; c++) out[c] += add[c];
+}
+
+/* All that comes after the pictures have their size. */
+static void finish_floats(const fv_pipeline *p, const fv_pipeline_scratch *s, fv_random *random,
+                          float *out)
+{
+    write_floats(p, s, out);
+    for (int i = 0; i < p->count; i++) {
+        const fv_op *op = &p->ops[i];
+        const bool shifted = s->shift[0] != 0.0 || s->shift[1] != 0.0 || s->shift[2] != 0.0;
+        if (op->type == &fv_op_normalize && shifted) add_shift(p, s->shift, op, out);
+        if (op->type->erase) op->type->erase(op, out, p->height, p->width, random);
+    }
+}
+
 fv_status fv_pipeline_run(const fv_pipeline *pipeline, fv_pipeline_scratch *scratch,
                           const uint8_t *bytes, size_t size, fv_random *random, float *out,
                           fv_error *err)
@@ -285,6 +337,7 @@ fv_status fv_pipeline_run(const fv_pipeline *pipeline, fv_pipeline_scratch *scra
     fv_pipeline_scratch *s = scratch;
     const fv_decode_options decoding = { .apply_exif = pipeline->ops[0].profile == FV_OPENCV };
     s->current = 0;
+    memset(s->shift, 0, sizeof(s->shift));
     fv_status status = fv_decode(&s->pictures[0], bytes, size, &decoding, err);
     if (status == FV_OK) see_all(s, s->pictures[0].width, s->pictures[0].height);
     for (int i = 1; i < pipeline->count && status == FV_OK; i++) {
@@ -292,7 +345,7 @@ fv_status fv_pipeline_run(const fv_pipeline *pipeline, fv_pipeline_scratch *scra
         if (op->type->run) status = op->type->run(op, s, random, err);
     }
     if (status == FV_OK) status = fv_scratch_settle(s, err);
-    if (status == FV_OK) write_floats(pipeline, s, out);
+    if (status == FV_OK) finish_floats(pipeline, s, random, out);
     for (int i = 0; i < 2; i++) {
         if (s->pictures[i].capacity > KEPT_BYTES) fv_picture_deinit(&s->pictures[i]);
     }

@@ -8,6 +8,7 @@
 #ifndef FV_DATA_TRANSFORM_IMPL_H
 #define FV_DATA_TRANSFORM_IMPL_H
 
+#include "data/augment_impl.h"
 #include "data/resize_impl.h"
 #include "data/transform.h"
 
@@ -23,6 +24,7 @@ struct fv_pipeline_scratch {
     fv_resize_job pending; /* rect, width, height, profile, filter */
     fv_rect view;          /* within the picture, or within pending's width x height */
     bool mirror_x, mirror_y;
+    double shift[3]; /* to be added to R, G and B of the floats, in units of a byte's range */
 };
 
 /* Cuts out a part, in pixels of the picture as seen now. */
@@ -32,6 +34,11 @@ fv_status fv_scratch_resize(fv_pipeline_scratch *s, int width, int height, fv_pr
                             fv_filter filter, fv_error *err);
 /* Carries out what is pending. */
 fv_status fv_scratch_settle(fv_pipeline_scratch *s, fv_error *err);
+/* Carries out all of it, so that *pixels is what is seen now, to be changed in place; *next takes
+ * what replaces it, by fv_scratch_replace(). */
+fv_status fv_scratch_pixels(fv_pipeline_scratch *s, fv_picture **pixels, fv_picture **next,
+                            fv_error *err);
+void fv_scratch_replace(fv_pipeline_scratch *s);
 
 typedef struct fv_op fv_op;
 
@@ -49,6 +56,8 @@ typedef struct fv_op_type {
     /* NULL: done by the pipeline itself (decoding, normalising) or nothing to do. */
     fv_status (*run)(const fv_op *op, fv_pipeline_scratch *s, fv_random *random, fv_error *err);
     void (*describe)(const fv_op *op, char *out, size_t size); /* NULL: not part of the line */
+    /* Instead of run(), for what comes after NormalizeImage: changes the floats that come out. */
+    void (*erase)(const fv_op *op, float *out, int height, int width, fv_random *random);
 } fv_op_type;
 
 /* The options of all operations; each uses what its parse() fills. */
@@ -63,6 +72,7 @@ struct fv_op {
     int flip_code;
     bool swap_channels; /* BGR comes out */
     float factor, mean[3], std[3];
+    fv_augment_options augment;
 };
 
 enum { FV_FILTER_RANDOM = FV_AREA + 1 }; /* bilinear or bicubic, drawn per picture */
@@ -72,6 +82,10 @@ extern const fv_op_type *const fv_op_types[]; /* all; NULL ends */
 /* Types that the pipeline itself knows, and those of transform_random.c. */
 extern const fv_op_type fv_op_decode, fv_op_resize, fv_op_crop, fv_op_normalize;
 extern const fv_op_type fv_op_rand_crop, fv_op_resized_crop, fv_op_flip;
+/* Those of augment_*.c. */
+extern const fv_op_type fv_op_color_jitter, fv_op_grayscale, fv_op_lighting, fv_op_rotation;
+extern const fv_op_type fv_op_auto_augment, fv_op_rand_augment, fv_op_timm;
+extern const fv_op_type fv_op_erasing, fv_op_cutout, fv_op_grid_mask, fv_op_hide_and_seek;
 
 /* ---- For several operations ---- */
 
@@ -96,6 +110,17 @@ fv_status fv_op_read_size(fv_op *op, const fv_floats *size, fv_config_node *map,
 fv_status fv_op_read_filter(fv_op *op, int backend, int interpolation, fv_config_node *map,
                             fv_error *err);
 fv_filter fv_op_draw_filter(const fv_op *op, fv_random *random);
+/* Bytes R, G, B from one whole number or three in [0, 255]; `otherwise` where not given. */
+fv_status fv_op_read_bytes(uint8_t out[3], const fv_floats *given, const uint8_t otherwise[3],
+                           const char *key, fv_config_node *map, fv_error *err);
+/* One number or three. */
+fv_status fv_op_read_channels(float out[3], const fv_floats *given, const double otherwise[3],
+                              const char *key, fv_config_node *map, fv_error *err);
+/* True with this probability. */
+bool fv_op_draw_chance(double probability, fv_random *random);
+/* In [range[0], range[1]). */
+double fv_op_draw(const double range[2], fv_random *random);
+double fv_op_draw_log(const double range[2], fv_random *random);      /* its logarithm is uniform */
 const char *fv_op_size_text(const fv_op *op, char *out, size_t size); /* "224" or "320x224" */
 
 #endif /* FV_DATA_TRANSFORM_IMPL_H */

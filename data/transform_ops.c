@@ -65,6 +65,52 @@ const char *fv_op_size_text(const fv_op *op, char *out, size_t size)
     return out;
 }
 
+fv_status fv_op_read_channels(float out[3], const fv_floats *given, const double otherwise[3],
+                              const char *key, fv_config_node *map, fv_error *err)
+{
+    if (given->count != 0 && given->count != 1 && given->count != 3) {
+        return fv_config_fail(fv_op_node(map, key), err, "must be one number or three, not %d",
+                              given->count);
+    }
+    for (int c = 0; c < 3; c++) {
+        const int i = given->count == 3 ? c : 0;
+        out[c] = (float)(given->count ? given->values[i] : otherwise[c]);
+    }
+    return FV_OK;
+}
+
+fv_status fv_op_read_bytes(uint8_t out[3], const fv_floats *given, const uint8_t otherwise[3],
+                           const char *key, fv_config_node *map, fv_error *err)
+{
+    const double defaults[3] = { otherwise[0], otherwise[1], otherwise[2] };
+    float values[3];
+    FV_TRY(fv_op_read_channels(values, given, defaults, key, map, err));
+    for (int c = 0; c < 3; c++) {
+        out[c] = (uint8_t)values[c];
+        if ((float)out[c] != values[c])
+            return fv_config_fail(fv_op_node(map, key), err, "must be whole numbers");
+    }
+    return FV_OK;
+}
+
+/* ---- What several draw ---- */
+
+bool fv_op_draw_chance(double probability, fv_random *random)
+{
+    return fv_random_double(random) < probability;
+}
+
+double fv_op_draw(const double range[2], fv_random *random)
+{
+    return range[0] + (range[1] - range[0]) * fv_random_double(random);
+}
+
+double fv_op_draw_log(const double range[2], fv_random *random)
+{
+    const double logs[2] = { log(range[0]), log(range[1]) };
+    return exp(fv_op_draw(logs, random));
+}
+
 /* ---- DecodeImage ---- */
 
 typedef struct decode_options {
@@ -243,20 +289,6 @@ static const fv_field normalize_fields[] = {
     FV_FIELD_END,
 };
 
-static fv_status read_channels(float out[3], const fv_floats *given, const double otherwise[3],
-                               const char *key, fv_config_node *map, fv_error *err)
-{
-    if (given->count != 0 && given->count != 1 && given->count != 3) {
-        return fv_config_fail(fv_op_node(map, key), err, "must be one number or three, not %d",
-                              given->count);
-    }
-    for (int c = 0; c < 3; c++) {
-        const int i = given->count == 3 ? c : 0;
-        out[c] = (float)(given->count ? given->values[i] : otherwise[c]);
-    }
-    return FV_OK;
-}
-
 static fv_status normalize_parse(fv_op *op, fv_config_node *map, fv_op_state *state, fv_error *err)
 {
     static const double imagenet_mean[3] = { 0.485, 0.456, 0.406 };
@@ -277,8 +309,8 @@ static fv_status normalize_parse(fv_op *op, fv_config_node *map, fv_op_state *st
     op->width = state->width;
     op->height = state->height;
     state->normalized = true;
-    FV_TRY(read_channels(op->mean, &o.mean, imagenet_mean, "mean", map, err));
-    return read_channels(op->std, &o.std, imagenet_std, "std", map, err);
+    FV_TRY(fv_op_read_channels(op->mean, &o.mean, imagenet_mean, "mean", map, err));
+    return fv_op_read_channels(op->std, &o.std, imagenet_std, "std", map, err);
 }
 
 static void normalize_describe(const fv_op *op, char *out, size_t size)
@@ -301,14 +333,21 @@ static fv_status chw_parse(fv_op *op, fv_config_node *map, fv_op_state *state, f
 
 /* ---- The table ---- */
 
-const fv_op_type fv_op_decode = { "DecodeImage", false, decode_parse, NULL, decode_describe };
-const fv_op_type fv_op_resize = { "ResizeImage", false, resize_parse, resize_run, resize_describe };
-const fv_op_type fv_op_crop = { "CropImage", false, crop_parse, crop_run, crop_describe };
-const fv_op_type fv_op_normalize = { "NormalizeImage", false, normalize_parse, NULL,
-                                     normalize_describe };
+const fv_op_type fv_op_decode = { .name = "DecodeImage",
+                                  .parse = decode_parse,
+                                  .describe = decode_describe };
+const fv_op_type fv_op_resize = {
+    .name = "ResizeImage", .parse = resize_parse, .run = resize_run, .describe = resize_describe
+};
+const fv_op_type fv_op_crop = {
+    .name = "CropImage", .parse = crop_parse, .run = crop_run, .describe = crop_describe
+};
+const fv_op_type fv_op_normalize = { .name = "NormalizeImage",
+                                     .parse = normalize_parse,
+                                     .describe = normalize_describe };
 /* Accepted for PaddleClas's Infer pipelines: the engine keeps pictures as rows of pixels, so
  * nothing is to be done. */
-static const fv_op_type to_chw = { "ToCHWImage", false, chw_parse, NULL, NULL };
+static const fv_op_type to_chw = { .name = "ToCHWImage", .parse = chw_parse };
 
 const fv_op_type *const fv_op_types[] = {
     &fv_op_decode,
@@ -317,7 +356,18 @@ const fv_op_type *const fv_op_types[] = {
     &fv_op_rand_crop,
     &fv_op_resized_crop,
     &fv_op_flip,
+    &fv_op_color_jitter,
+    &fv_op_grayscale,
+    &fv_op_lighting,
+    &fv_op_rotation,
+    &fv_op_auto_augment,
+    &fv_op_rand_augment,
+    &fv_op_timm,
     &fv_op_normalize,
+    &fv_op_erasing,
+    &fv_op_cutout,
+    &fv_op_grid_mask,
+    &fv_op_hide_and_seek,
     &to_chw,
     NULL,
 };

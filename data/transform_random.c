@@ -18,11 +18,6 @@ static fv_status read_pair(double out[2], const fv_floats *given, double low, do
     return FV_OK;
 }
 
-static double draw(fv_random *random, const double range[2])
-{
-    return range[0] + (range[1] - range[0]) * fv_random_double(random);
-}
-
 /* ---- RandCropImage, RandomResizedCrop ---- */
 
 typedef struct rand_crop_options {
@@ -77,21 +72,16 @@ static fv_status resized_crop_parse(fv_op *op, fv_config_node *map, fv_op_state 
     return random_crop_parse(op, resized_crop_fields, map, state, err);
 }
 
-static double draw_log(fv_random *random, const double range[2])
-{
-    const double logs[2] = { log(range[0]), log(range[1]) };
-    return exp(draw(random, logs));
-}
-
 /* One attempt: the largest area that fits at the drawn aspect bounds the range of areas. */
 static fv_status rand_crop_run(const fv_op *op, fv_pipeline_scratch *s, fv_random *random,
                                fv_error *err)
 {
     const double w = s->view.width, h = s->view.height;
-    const double aspect = op->log_aspect ? draw_log(random, op->ratio) : draw(random, op->ratio);
+    const double aspect =
+        op->log_aspect ? fv_op_draw_log(op->ratio, random) : fv_op_draw(op->ratio, random);
     const double bound = fmin(w / h / aspect, h / w * aspect);
     const double range[2] = { fmin(op->scale[0], bound), fmin(op->scale[1], bound) };
-    const double side = sqrt(w * h * draw(random, range)), stretch = sqrt(aspect);
+    const double side = sqrt(w * h * fv_op_draw(range, random)), stretch = sqrt(aspect);
     const int width = fv_max(1, fv_min((int)(side * stretch), s->view.width));
     const int height = fv_max(1, fv_min((int)(side / stretch), s->view.height));
     const int x = fv_random_int(random, 0, s->view.width - width);
@@ -122,7 +112,8 @@ static fv_status resized_crop_run(const fv_op *op, fv_pipeline_scratch *s, fv_ra
     const double w = s->view.width, h = s->view.height;
     bool found = false;
     for (int i = 0; i < ATTEMPTS && !found; i++) {
-        const double area = w * h * draw(random, op->scale), aspect = draw_log(random, op->ratio);
+        const double area = w * h * fv_op_draw(op->scale, random),
+                     aspect = fv_op_draw_log(op->ratio, random);
         const double width = rint(sqrt(area * aspect)), height = rint(sqrt(area / aspect));
         found = width >= 1.0 && width <= w && height >= 1.0 && height <= h;
         if (!found) continue;
@@ -181,8 +172,18 @@ static void flip_describe(const fv_op *op, char *out, size_t size)
 
 /* ---- For the table in transform_ops.c ---- */
 
-const fv_op_type fv_op_rand_crop = { "RandCropImage", true, rand_crop_parse, rand_crop_run,
-                                     random_crop_describe };
-const fv_op_type fv_op_resized_crop = { "RandomResizedCrop", true, resized_crop_parse,
-                                        resized_crop_run, random_crop_describe };
-const fv_op_type fv_op_flip = { "RandFlipImage", true, flip_parse, flip_run, flip_describe };
+const fv_op_type fv_op_rand_crop = { .name = "RandCropImage",
+                                     .random = true,
+                                     .parse = rand_crop_parse,
+                                     .run = rand_crop_run,
+                                     .describe = random_crop_describe };
+const fv_op_type fv_op_resized_crop = { .name = "RandomResizedCrop",
+                                        .random = true,
+                                        .parse = resized_crop_parse,
+                                        .run = resized_crop_run,
+                                        .describe = random_crop_describe };
+const fv_op_type fv_op_flip = { .name = "RandFlipImage",
+                                .random = true,
+                                .parse = flip_parse,
+                                .run = flip_run,
+                                .describe = flip_describe };

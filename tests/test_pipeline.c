@@ -52,7 +52,9 @@ static const struct {
 } mistakes[] = {
     { "- DecodImage: {}\n",
       "a.yaml:2:3: ops.0: unknown operation DecodImage, did you mean \"DecodeImage\"?" },
-    { "- DecodeImage:\n- AutoAugment: {}\n", "a.yaml:3:3: ops.1: unknown operation AutoAugment" },
+    { "- DecodeImage:\n- AugMix: {}\n", "a.yaml:3:3: ops.1: unknown operation AugMix" },
+    { "- DecodeImage:\n- Cutout: {length: 3}\n",
+      "a.yaml:3:3: ops.1: Cutout must come after NormalizeImage" },
     { "- CropImage: {size: 3}\n",
       "a.yaml:2:3: ops.0: DecodeImage must be the first operation, and only that" },
     { "- DecodeImage:\n- DecodeImage:\n",

@@ -112,10 +112,10 @@ static void test_errors(void **state)
           "a.yaml:5:5: Train.dataset.transfrom_ops: unknown key, did you mean \"transform_ops\"?" },
         { "name: ClsDataset", good_sampler,
           "a.yaml:2:3: Train.dataset.transform_ops: must be given" },
-        { "batch_transform_ops: [MixOperator: {alpha: 0.2}]\n    transform_ops: " OPERATIONS,
+        { "batch_transform_ops: [MixupOperatr: {alpha: 0.2}]\n    transform_ops: " OPERATIONS,
           good_sampler,
           "a.yaml:5:27: Train.dataset.batch_transform_ops.0: no operation on batches "
-          "\"MixOperator\", did you mean \"MixupOperator\"?" },
+          "\"MixupOperatr\", did you mean \"MixupOperator\"?" },
         { "relabel: True\n    transform_ops: " OPERATIONS, good_sampler,
           "a.yaml:5:5: Train.dataset.relabel: must be False: labels are taken as they are" },
         { "transform_ops: " OPERATIONS, "loader: {num_workers: 1}",
