@@ -13,6 +13,8 @@ void fv_kernels_init(fv_kernels *k, unsigned cpu)
     fv_norm_scalar(k);
     fv_map_scalar(k);
     fv_sgd_scalar(k);
+    fv_resize_scalar(k);
+    fv_image_scalar(k);
 #if defined(__x86_64__)
     if (cpu & FV_CPU_AVX2) {
         fv_conv_avx2(k);
@@ -22,6 +24,9 @@ void fv_kernels_init(fv_kernels *k, unsigned cpu)
         fv_norm_avx2(k);
         fv_map_avx2(k);
         fv_sgd_avx2(k);
+        fv_resize_avx2(k);
+        fv_area_avx2(k);
+        fv_image_avx2(k);
     }
     if (cpu & FV_CPU_AVX512) {
         fv_conv_avx512(k);
@@ -31,6 +36,9 @@ void fv_kernels_init(fv_kernels *k, unsigned cpu)
         fv_norm_avx512(k);
         fv_map_avx512(k);
         fv_sgd_avx512(k);
+        fv_resize_avx512(k);
+        fv_area_avx512(k);
+        fv_image_avx512(k);
     }
 #endif
 }

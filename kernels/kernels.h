@@ -10,12 +10,14 @@
  *   - outputs do not overlap inputs unless the comment says "in place";
  *   - a call does a part of the work, named by ranges, so that the caller can spread the
  *     parts over threads; what it computes for one output does not depend on the ranges.
- * The scalar variant is the definition; it sums in double. Others may differ by rounding only.
+ * The scalar variant is the definition; it sums in double. Others may differ by rounding only, but
+ * those of image.h not at all.
  */
 #ifndef FV_KERNELS_KERNELS_H
 #define FV_KERNELS_KERNELS_H
 
 #include "kernels/convolution.h"
+#include "kernels/image.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -133,6 +135,17 @@ typedef struct fv_kernels {
     void (*channel_sums)(const fv_map *j);      /* y[c] (+)= factor * sum over pixels of x */
 
     void (*sgd)(const fv_sgd_update *j);
+
+    void (*resample_rows)(const fv_resample *j);
+    void (*resample_columns)(const fv_resample *j);
+    void (*linear_row)(const fv_stencil *s, int16_t *out); /* sums >> 4, [count][3] */
+    void (*linear_blend)(const fv_linear_blend *j);
+    void (*cubic_row)(const fv_stencil *s, int32_t *out); /* sums, [count][3] */
+    void (*cubic_blend)(const fv_cubic_blend *j);
+    void (*area_blocks)(const fv_area_blocks *j);
+    void (*area_row)(const fv_area_row *j);
+    void (*area_sum)(const fv_area_sum *j);
+    void (*normalize)(const fv_normalize *j);
 } fv_kernels;
 
 /* Fills the table with the best variant of each kernel for a set of fv_cpu bits. */

@@ -14,6 +14,8 @@ void fv_pool_scalar(fv_kernels *k);
 void fv_norm_scalar(fv_kernels *k);
 void fv_map_scalar(fv_kernels *k);
 void fv_sgd_scalar(fv_kernels *k);
+void fv_resize_scalar(fv_kernels *k);
+void fv_image_scalar(fv_kernels *k);
 
 void fv_conv_avx2(fv_kernels *k);
 void fv_conv_weights_avx2(fv_kernels *k);
@@ -22,6 +24,9 @@ void fv_pool_avx2(fv_kernels *k);
 void fv_norm_avx2(fv_kernels *k);
 void fv_map_avx2(fv_kernels *k);
 void fv_sgd_avx2(fv_kernels *k);
+void fv_resize_avx2(fv_kernels *k);
+void fv_area_avx2(fv_kernels *k);
+void fv_image_avx2(fv_kernels *k);
 
 void fv_conv_avx512(fv_kernels *k);
 void fv_conv_weights_avx512(fv_kernels *k);
@@ -30,5 +35,8 @@ void fv_pool_avx512(fv_kernels *k);
 void fv_norm_avx512(fv_kernels *k);
 void fv_map_avx512(fv_kernels *k);
 void fv_sgd_avx512(fv_kernels *k);
+void fv_resize_avx512(fv_kernels *k);
+void fv_area_avx512(fv_kernels *k);
+void fv_image_avx512(fv_kernels *k);
 
 #endif /* FV_KERNELS_VARIANTS_H */
