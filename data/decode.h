@@ -28,6 +28,11 @@ typedef struct fv_picture {
 fv_status fv_picture_reserve(fv_picture *picture, int width, int height, fv_error *err);
 void fv_picture_deinit(fv_picture *picture); /* accepts an all-zero struct */
 
+/* A part of a picture, in its pixels. */
+typedef struct fv_rect {
+    int x, y, width, height;
+} fv_rect;
+
 typedef struct fv_decode_options {
     bool apply_exif; /* turn as the JPEG's EXIF orientation says (OpenCV does, Pillow does not) */
     int64_t max_pixels; /* refuse more; 0: 178956970, where Pillow refuses too */

@@ -9,6 +9,7 @@
 #define FV_DATA_RESIZE_H
 
 #include "data/decode.h"
+#include "kernels/kernels.h"
 
 typedef enum fv_profile { FV_PILLOW, FV_OPENCV } fv_profile;
 
@@ -22,23 +23,20 @@ typedef enum fv_filter {
     FV_AREA
 } fv_filter;
 
-/* A part of a picture, in its pixels. */
-typedef struct fv_rect {
-    int x, y, width, height;
-} fv_rect;
-
 /* Scratch that grows as needed; one per thread. */
 typedef struct fv_resizer {
     void *memory;
     size_t bytes;
+    fv_kernels kernels; /* chosen at the first use */
 } fv_resizer;
 
 void fv_resizer_deinit(fv_resizer *r); /* accepts an all-zero struct */
 
-/* out = the part `rect` of `in`, cut out first, then resized to width x height; of which `window`
- * alone is made: the same bytes, less work. A window of all zeros is the whole. */
+/* out = the part `rect` of a picture, cut out first, then resized to width x height; of which
+ * `window` alone is made: the same bytes, less work. A window of all zeros is the whole. */
 typedef struct fv_resize_job {
     const fv_picture *in;
+    fv_rect held; /* the part of the picture that `in` holds; all zeros: the whole */
     fv_rect rect;
     int width, height;
     fv_profile profile;
@@ -47,8 +45,12 @@ typedef struct fv_resize_job {
     fv_picture *out;
 } fv_resize_job;
 
-/* Fails for a filter that the profile does not have, for an empty rect or one outside, for more
- * than 178956970 pixels, and when out of memory. */
+/* The part of the picture that is looked at: `in` need hold no more. It depends on rect, width,
+ * height, filter and window, that must be as fv_resize() wants them. */
+fv_rect fv_resize_reach(const fv_resize_job *job);
+
+/* Fails for a filter that the profile does not have, for an empty rect or one outside, if `in` does
+ * not hold what is looked at, for more than 178956970 pixels, and when out of memory. */
 fv_status fv_resize(fv_resizer *r, const fv_resize_job *job, fv_error *err);
 
 #endif /* FV_DATA_RESIZE_H */

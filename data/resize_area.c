@@ -13,51 +13,29 @@
 
 #include <float.h>
 #include <math.h>
-#include <string.h>
-
-typedef struct share {
-    int out, in; /* pixels of the axis */
-    float part;  /* of the output pixel that this input makes up */
-} share;
 
 static double ratio(int in, int out) { return 1.0 / ((double)out / in); }
 
 static bool is_whole(double scale) { return fabs(scale - rint(scale)) < DBL_EPSILON; }
 
-static uint8_t round_clamp(float v)
+static void reduce_blocks(const fv_kernels *k, const fv_resize_job *job, int across, int down)
 {
-    const long i = lrintf(v);
-    return (uint8_t)(i < 0 ? 0 : i > 255 ? 255 : i);
-}
-
-/* ---- Whole blocks ---- */
-
-static void reduce_blocks(const fv_resize_job *job, int across, int down)
-{
-    const float inverse = 1.0f / (float)(across * down);
-    uint8_t *out = job->out->data;
-    for (int y = 0; y < job->window.height; y++) {
-        for (int x = 0; x < job->window.width; x++, out += 3) {
-            int sum[3] = { 0, 0, 0 };
-            for (int v = 0; v < down; v++) {
-                const uint8_t *in = fv_resize_row(job, (job->window.y + y) * down + v) +
-                                    (size_t)(job->window.x + x) * (size_t)across * 3;
-                for (int u = 0; u < across; u++, in += 3) {
-                    for (int c = 0; c < 3; c++) sum[c] += in[c];
-                }
-            }
-            for (int c = 0; c < 3; c++) {
-                out[c] = across == 2 && down == 2 ? (uint8_t)((sum[c] + 2) >> 2)
-                                                  : round_clamp((float)sum[c] * inverse);
-            }
-        }
+    const fv_rect w = job->window;
+    for (int y = 0; y < w.height; y++) {
+        const fv_area_blocks row = { .count = w.width,
+                                     .across = across,
+                                     .down = down,
+                                     .in = fv_resize_pixel(job, w.x * across, (w.y + y) * down),
+                                     .in_stride = (ptrdiff_t)job->in->width * 3,
+                                     .out = job->out->data + (size_t)y * (size_t)w.width * 3 };
+        k->area_blocks(&row);
     }
 }
 
 /* ---- Any ratio ---- */
 
 /* Of the outputs [first, first + count); their `out` counts from `first`. Returns how many. */
-static int find_shares(share *s, int first, int count, int in, double scale)
+static int find_shares(fv_area_share *s, int first, int count, int in, double scale)
 {
     int n = 0;
     for (int i = 0; i < count; i++) {
@@ -66,52 +44,56 @@ static int find_shares(share *s, int first, int count, int in, double scale)
         const int last = fv_min((int)floor(end), in - 1);
         const int inner = fv_min((int)ceil(begin), last);
         if (inner - begin > 1e-3) {
-            s[n++] = (share){ i, inner - 1, (float)((inner - begin) / cell) };
+            s[n++] = (fv_area_share){ i, inner - 1, (float)((inner - begin) / cell) };
         }
-        for (int k = inner; k < last; k++) s[n++] = (share){ i, k, (float)(1.0 / cell) };
+        for (int k = inner; k < last; k++) s[n++] = (fv_area_share){ i, k, (float)(1.0 / cell) };
         if (end - last > 1e-3) {
-            s[n++] = (share){ i, last, (float)(fmin(fmin(end - last, 1.0), cell) / cell) };
+            s[n++] = (fv_area_share){ i, last, (float)(fmin(fmin(end - last, 1.0), cell) / cell) };
         }
     }
     return n;
 }
 
-static void sum_columns(const share *shares, int count, const uint8_t *in, float *out)
+static void sum_rows(const fv_kernels *k, const fv_resize_job *job, const fv_area_share *rows,
+                     int down, fv_area_row *columns, float *sum)
 {
-    for (int k = 0; k < count; k++) {
-        const uint8_t *p = in + shares[k].in * 3;
-        float *q = out + shares[k].out * 3;
-        for (int c = 0; c < 3; c++) q[c] += (float)p[c] * shares[k].part;
+    const size_t bytes = (size_t)job->window.width * 3;
+    const int left = fv_resize_held(job).x;
+    for (int i = 0; i < down; i++) {
+        const bool last = i + 1 == down || rows[i + 1].out != rows[i].out;
+        columns->in = fv_resize_pixel(job, left, rows[i].in);
+        k->area_row(columns);
+        const fv_area_sum add = { .line = columns->out,
+                                  .part = rows[i].part,
+                                  .first = i == 0 || rows[i - 1].out != rows[i].out,
+                                  .sum = sum,
+                                  .out = last ? job->out->data + (size_t)rows[i].out * bytes : NULL,
+                                  .bytes = bytes };
+        k->area_sum(&add);
     }
 }
 
 static fv_status reduce_shares(fv_resizer *r, const fv_resize_job *job, fv_error *err)
 {
-    const fv_rect w = job->window;
+    const fv_rect w = job->window, held = fv_resize_held(job);
     const double sx = ratio(job->rect.width, job->width), sy = ratio(job->rect.height, job->height);
-    const size_t bytes = (size_t)w.width * 3, row = fv_resize_align(bytes * sizeof(float));
-    const size_t room_x = fv_resize_align((size_t)w.width * ((size_t)sx + 3) * sizeof(share));
-    const size_t room_y = fv_resize_align((size_t)w.height * ((size_t)sy + 3) * sizeof(share));
+    const size_t row = fv_resize_align((size_t)w.width * 3 * sizeof(float));
+    const size_t room_x =
+        fv_resize_align((size_t)w.width * ((size_t)sx + 3) * sizeof(fv_area_share));
+    const size_t room_y =
+        fv_resize_align((size_t)w.height * ((size_t)sy + 3) * sizeof(fv_area_share));
     char *memory = fv_resizer_reserve(r, room_x + room_y + 2 * row);
     if (!memory) return fv_fail(err, FV_ERR_NOMEM, "resize: out of memory");
-    share *columns = (share *)(void *)memory, *rows = (share *)(void *)(memory + room_x);
-    float *line = (float *)(void *)(memory + room_x + room_y);
-    float *sum = (float *)(void *)(memory + room_x + room_y + row);
-
-    const int across = find_shares(columns, w.x, w.width, job->rect.width, sx);
+    fv_area_share *shares = (fv_area_share *)(void *)memory;
+    fv_area_share *rows = (fv_area_share *)(void *)(memory + room_x);
+    fv_area_row columns = { .shares = shares,
+                            .count = find_shares(shares, w.x, w.width, job->rect.width, sx),
+                            .pixels = held.width,
+                            .out = (float *)(void *)(memory + room_x + room_y) };
+    for (int i = 0; i < columns.count; i++) shares[i].in -= held.x;
     const int down = find_shares(rows, w.y, w.height, job->rect.height, sy);
-    for (int k = 0; k < down; k++) {
-        const share s = rows[k];
-        memset(line, 0, row);
-        sum_columns(columns, across, fv_resize_row(job, s.in), line);
-        const bool first = k == 0 || rows[k - 1].out != s.out;
-        for (size_t i = 0; i < bytes; i++) {
-            sum[i] = first ? line[i] * s.part : sum[i] + line[i] * s.part;
-        }
-        if (k + 1 < down && rows[k + 1].out == s.out) continue;
-        uint8_t *out = job->out->data + (size_t)s.out * bytes;
-        for (size_t i = 0; i < bytes; i++) out[i] = round_clamp(sum[i]);
-    }
+    sum_rows(&r->kernels, job, rows, down, &columns,
+             (float *)(void *)(memory + room_x + room_y + row));
     return FV_OK;
 }
 
@@ -120,7 +102,7 @@ fv_status fv_resize_opencv_area(fv_resizer *r, const fv_resize_job *job, fv_erro
     const double sx = ratio(job->rect.width, job->width), sy = ratio(job->rect.height, job->height);
     if (sx < 1.0 || sy < 1.0) return fv_resize_opencv(r, job, err);
     if (is_whole(sx) && is_whole(sy)) {
-        reduce_blocks(job, (int)rint(sx), (int)rint(sy));
+        reduce_blocks(&r->kernels, job, (int)rint(sx), (int)rint(sy));
         return FV_OK;
     }
     return reduce_shares(r, job, err);

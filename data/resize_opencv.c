@@ -12,15 +12,14 @@
  *   float but for the last few bytes of a row, that do not fill a vector: those are integer.
  */
 #include "base/compiler.h"
-#include "base/cpu.h"
 #include "data/resize_impl.h"
 
 #include <math.h>
 #include <string.h>
 
 enum {
-    MAX_TAPS = 4,
-    WEIGHT_ONE = 2048,
+    MAX_TAPS = FV_STENCIL_TAPS,
+    WEIGHT_ONE = 1 << FV_STENCIL_BITS,
     VECTOR = 8 /* 16-bit lanes of OpenCV's vectors where a row is finished */
 };
 
@@ -72,87 +71,6 @@ static void axis_fill(axis *a, int first, int count, int in, int out, fv_filter 
         for (int t = 0; t < taps; t++) {
             a->index[n * MAX_TAPS + t] = fv_max(0, fv_min(in - 1, i + t));
             a->weights[n * MAX_TAPS + t] = (int16_t)lrintf(weights[t] * WEIGHT_ONE);
-        }
-    }
-}
-
-/* ---- Rows ---- */
-
-static void row_bilinear(const axis *a, int count, const uint8_t *in, int16_t *out)
-{
-    const int *index = a->index;
-    const int16_t *weights = a->weights;
-    for (int x = 0; x < count; x++, out += 3, index += MAX_TAPS, weights += MAX_TAPS) {
-        const uint8_t *p = in + index[0] * 3, *q = in + index[1] * 3;
-        const int u = weights[0], v = weights[1];
-        for (int c = 0; c < 3; c++) out[c] = (int16_t)((p[c] * u + q[c] * v) >> 4);
-    }
-}
-
-static void row_bicubic(const axis *a, int count, const uint8_t *in, int32_t *out)
-{
-    const int *index = a->index;
-    const int16_t *weights = a->weights;
-    for (int x = 0; x < count; x++, out += 3, index += MAX_TAPS, weights += MAX_TAPS) {
-        for (int c = 0; c < 3; c++) {
-            out[c] = 0;
-            for (int t = 0; t < MAX_TAPS; t++) out[c] += in[index[t] * 3 + c] * weights[t];
-        }
-    }
-}
-
-static uint8_t clamp(int v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v); }
-
-/* t >> 4 has been done: sums are at most 32640, so all fits 16 x 16 -> 32 bits. */
-FV_INLINE void blend(const int16_t *s, const int16_t *t, int b0, int b1, uint8_t *out, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++) {
-        out[i] = (uint8_t)((((b0 * s[i]) >> 16) + ((b1 * t[i]) >> 16) + 2) >> 2);
-    }
-}
-
-typedef void blend_fn(const int16_t *s, const int16_t *t, int b0, int b1, uint8_t *out,
-                      size_t bytes);
-
-static void blend_plain(const int16_t *s, const int16_t *t, int b0, int b1, uint8_t *out,
-                        size_t bytes)
-{
-    blend(s, t, b0, b1, out, bytes);
-}
-
-#if FV_RESIZE_AVX2
-FV_TARGET_AVX2 static void blend_avx2(const int16_t *s, const int16_t *t, int b0, int b1,
-                                      uint8_t *out, size_t bytes)
-{
-    blend(s, t, b0, b1, out, bytes);
-}
-#endif
-
-static blend_fn *choose_blend(void)
-{
-#if FV_RESIZE_AVX2
-    if (fv_cpu_detect() & FV_CPU_AVX2) return blend_avx2;
-#endif
-    return blend_plain;
-}
-
-/* Bytes before `in_float` are summed in float, in this order; none may become an FMA. */
-static void finish_bicubic(const int32_t *const rows[MAX_TAPS], const int16_t weights[MAX_TAPS],
-                           uint8_t *out, size_t bytes, size_t in_float)
-{
-    const float scale = 1.0f / ((float)WEIGHT_ONE * WEIGHT_ONE);
-    float b[MAX_TAPS];
-    for (int t = 0; t < MAX_TAPS; t++) b[t] = (float)weights[t] * scale;
-    for (size_t i = 0; i < bytes; i++) {
-        if (i < in_float) {
-            const float last = (float)rows[3][i] * b[3];
-            const float two = (float)rows[2][i] * b[2] + last;
-            const float three = (float)rows[1][i] * b[1] + two;
-            out[i] = clamp((int)lrintf((float)rows[0][i] * b[0] + three));
-        } else {
-            int sum = WEIGHT_ONE * WEIGHT_ONE / 2;
-            for (int t = 0; t < MAX_TAPS; t++) sum += rows[t][i] * weights[t];
-            out[i] = clamp(sum >> 22);
         }
     }
 }
@@ -211,44 +129,63 @@ static bool make_scratch(fv_resizer *r, const fv_resize_job *job, scratch *s)
         s->rows.number[k] = -1;
         s->rows.row[k] = p + (size_t)k * row;
     }
-    const fv_rect window = job->window, rect = job->rect;
+    const fv_rect window = job->window, rect = job->rect, held = fv_resize_held(job);
     axis_fill(&s->x, window.x, window.width, rect.width, job->width, job->filter, true);
     axis_fill(&s->y, window.y, window.height, rect.height, job->height, job->filter, false);
+    for (size_t i = 0; i < w * MAX_TAPS; i++) s->x.index[i] -= held.x;
     return true;
+}
+
+/* The rows that output y needs, summed over columns. */
+static void find_rows(const fv_kernels *k, const fv_resize_job *job, scratch *s, int y,
+                      void *rows[MAX_TAPS])
+{
+    const bool cubic = job->filter == FV_BICUBIC;
+    const int taps = cubic ? 4 : 2, *index = s->y.index + (ptrdiff_t)y * MAX_TAPS;
+    const fv_rect held = fv_resize_held(job);
+    fv_stencil sums = { .count = job->window.width,
+                        .pixels = held.width,
+                        .index = s->x.index,
+                        .weights = s->x.weights };
+    for (int t = 0; t < taps; t++) {
+        int slot = cache_find(&s->rows, index[t]);
+        if (slot < 0) {
+            slot = cache_evict(&s->rows, index, taps);
+            sums.in = fv_resize_pixel(job, held.x, index[t]);
+            if (cubic) k->cubic_row(&sums, s->rows.row[slot]);
+            if (!cubic) k->linear_row(&sums, s->rows.row[slot]);
+            s->rows.number[slot] = index[t];
+        }
+        rows[t] = s->rows.row[slot];
+    }
 }
 
 static fv_status resize_smooth(fv_resizer *r, const fv_resize_job *job, fv_error *err)
 {
     scratch s;
     if (!make_scratch(r, job, &s)) return fv_fail(err, FV_ERR_NOMEM, "resize: out of memory");
-    const bool cubic = job->filter == FV_BICUBIC;
-    const int taps = cubic ? 4 : 2;
     const size_t bytes = (size_t)job->window.width * 3, skipped = (size_t)job->window.x * 3;
     const size_t vectors = (size_t)job->width * 3 / VECTOR * VECTOR; /* of the whole row */
-    const size_t in_float = vectors > skipped ? vectors - skipped : 0;
-    blend_fn *const blend_rows = choose_blend();
-
     for (int y = 0; y < job->window.height; y++) {
-        const int *index = s.y.index + y * MAX_TAPS;
-        const int16_t *weights = s.y.weights + y * MAX_TAPS;
-        void *rows[MAX_TAPS];
-        for (int t = 0; t < taps; t++) {
-            int slot = cache_find(&s.rows, index[t]);
-            if (slot < 0) {
-                slot = cache_evict(&s.rows, index, taps);
-                const uint8_t *in = fv_resize_row(job, index[t]);
-                if (cubic) row_bicubic(&s.x, job->window.width, in, s.rows.row[slot]);
-                if (!cubic) row_bilinear(&s.x, job->window.width, in, s.rows.row[slot]);
-                s.rows.number[slot] = index[t];
-            }
-            rows[t] = s.rows.row[slot];
-        }
+        const int16_t *weights = s.y.weights + (ptrdiff_t)y * MAX_TAPS;
         uint8_t *out = job->out->data + (size_t)y * bytes;
-        if (cubic) {
-            const int32_t *const four[MAX_TAPS] = { rows[0], rows[1], rows[2], rows[3] };
-            finish_bicubic(four, weights, out, bytes, in_float);
+        void *rows[MAX_TAPS];
+        find_rows(&r->kernels, job, &s, y, rows);
+        if (job->filter == FV_BICUBIC) {
+            const fv_cubic_blend blend = { .rows = { rows[0], rows[1], rows[2], rows[3] },
+                                           .weights = weights,
+                                           .out = out,
+                                           .bytes = bytes,
+                                           .in_float = vectors > skipped ? vectors - skipped : 0 };
+            r->kernels.cubic_blend(&blend);
         } else {
-            blend_rows(rows[0], rows[1], weights[0], weights[1], out, bytes);
+            const fv_linear_blend blend = { .top = rows[0],
+                                            .bottom = rows[1],
+                                            .b0 = weights[0],
+                                            .b1 = weights[1],
+                                            .out = out,
+                                            .bytes = bytes };
+            r->kernels.linear_blend(&blend);
         }
     }
     return FV_OK;

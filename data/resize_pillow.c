@@ -7,21 +7,15 @@
  *   with weights f((i - c + 0.5) / stretch), normalised to sum 1 in double, times 2^22, rounded
  *   half away from zero; result = clamp((2^21 + sum of weight * input) >> 22)
  *
- * A pass whose size does not change is skipped. Sums are exact integers, so their order is free:
- * the horizontal pass goes over ROWS rows at a time, transposed, so that the rows fill a vector.
+ * A pass whose size does not change is skipped.
  */
 #include "base/compiler.h"
-#include "base/cpu.h"
 #include "data/resize_impl.h"
 
 #include <math.h>
 #include <string.h>
 
-enum {
-    PRECISION = 22, /* bits behind the point of a weight */
-    ROWS = 16,      /* of a strip in the horizontal pass */
-    COLUMNS = 32    /* bytes at a time in the vertical pass */
-};
+enum { QUAD = 4 /* taps that vector code takes at a time */ };
 
 /* ---- Filters ---- */
 
@@ -39,7 +33,7 @@ static double hamming(double x)
     if (x == 0.0) return 1.0;
     if (x >= 1.0) return 0.0;
     x = x * M_PI;
-    return sin(x) / x * (0.54 + 0.46 * cos(x));
+    return sin(x) / x * ((double)0.54f + (double)0.46f * cos(x)); /* floats, as in Pillow */
 }
 
 static double cubic(double x)
@@ -72,270 +66,176 @@ static const kernel kernels[] = {
 
 /* ---- Weights ---- */
 
-/* Of the outputs [first, first + count) of one axis. */
+/* Of the outputs [first, first + sums.count) of one axis. */
 typedef struct axis {
-    int in, out, first, count; /* pixels */
-    int width;                 /* room for the weights of one output */
-    int *begin, *taps;         /* [count]: first input and how many */
-    int32_t *weights;          /* [count][width] */
-    double *real;              /* [width], scratch */
+    int in, out, first;    /* pixels; the first output */
+    int held0, held1;      /* inputs that are at hand */
+    fv_resample_axis sums; /* with the arrays below */
+    int *begin, *taps;
+    int16_t *high, *low;
+    double *real; /* [sums.width], scratch */
 } axis;
 
 static axis describe(const kernel *k, int in, int out, int first, int count)
 {
     const double scale = (double)in / out;
+    const int taps = (int)ceil(k->support * fmax(scale, 1.0)) * 2 + 1;
     return (axis){ .in = in,
                    .out = out,
                    .first = first,
-                   .count = count,
-                   .width = (int)ceil(k->support * fmax(scale, 1.0)) * 2 + 1 };
+                   .sums = { .count = count, .width = (taps + QUAD - 1) / QUAD * QUAD } };
 }
 
 static size_t axis_bytes(const axis *a)
 {
-    const size_t n = (size_t)a->count, width = (size_t)a->width;
-    return 2 * fv_resize_align(n * sizeof(int)) + fv_resize_align(n * width * sizeof(int32_t)) +
+    const size_t n = (size_t)a->sums.count, width = (size_t)a->sums.width;
+    return 2 * fv_resize_align(n * sizeof(int)) + 2 * fv_resize_align(n * width * sizeof(int16_t)) +
            fv_resize_align(width * sizeof(double));
 }
 
 static char *axis_place(axis *a, char *memory)
 {
-    const size_t n = (size_t)a->count, width = (size_t)a->width;
-    a->begin = (int *)(void *)memory;
+    const size_t n = (size_t)a->sums.count, width = (size_t)a->sums.width;
+    a->sums.begin = a->begin = (int *)(void *)memory;
     memory += fv_resize_align(n * sizeof(int));
-    a->taps = (int *)(void *)memory;
+    a->sums.taps = a->taps = (int *)(void *)memory;
     memory += fv_resize_align(n * sizeof(int));
-    a->weights = (int32_t *)(void *)memory;
-    memory += fv_resize_align(n * width * sizeof(int32_t));
+    a->sums.high = a->high = (int16_t *)(void *)memory;
+    memory += fv_resize_align(n * width * sizeof(int16_t));
+    a->sums.low = a->low = (int16_t *)(void *)memory;
+    memory += fv_resize_align(n * width * sizeof(int16_t));
     a->real = (double *)(void *)memory;
     return memory + fv_resize_align(width * sizeof(double));
 }
 
-static void axis_fill(axis *a, const kernel *k)
+static void find_taps(axis *a, const kernel *k)
 {
-    const double scale = (double)a->in / a->out, stretch = fmax(scale, 1.0);
-    const double support = k->support * stretch, shrink = 1.0 / stretch;
-    for (int n = 0; n < a->count; n++) {
+    const double scale = (double)a->in / a->out, support = k->support * fmax(scale, 1.0);
+    for (int n = 0; n < a->sums.count; n++) {
         const double centre = (a->first + n + 0.5) * scale;
-        const int begin = fv_max(0, (int)(centre - support + 0.5));
-        const int taps = fv_min(a->in, (int)(centre + support + 0.5)) - begin;
-        double sum = 0.0;
-        for (int t = 0; t < taps; t++) {
-            a->real[t] = k->weight((t + begin - centre + 0.5) * shrink);
-            sum += a->real[t];
+        a->begin[n] = fv_max(0, (int)(centre - support + 0.5));
+        a->taps[n] = fv_min(a->in, (int)(centre + support + 0.5)) - a->begin[n];
+    }
+}
+
+/* The weights of output n, whose sum may begin with inputs before `begin` that weigh 0. */
+static void fill_weights(axis *a, const kernel *k, int n, int begin, int taps)
+{
+    const double scale = (double)a->in / a->out, centre = (a->first + n + 0.5) * scale;
+    const double shrink = 1.0 / fmax(scale, 1.0);
+    double sum = 0.0;
+    for (int t = 0; t < taps; t++) {
+        a->real[t] = k->weight((t + begin - centre + 0.5) * shrink);
+        sum += a->real[t];
+    }
+    const size_t first = (size_t)n * (size_t)a->sums.width;
+    const size_t room = (size_t)a->sums.width * sizeof(int16_t);
+    int16_t *high = memset(a->high + first, 0, room), *low = memset(a->low + first, 0, room);
+    for (int t = 0, to = begin - a->begin[n]; t < taps; t++, to++) {
+        const double real = sum != 0.0 ? a->real[t] / sum : a->real[t];
+        const double w = real * (1 << FV_RESAMPLE_BITS);
+        const int32_t weight = (int32_t)(w < 0.0 ? w - 0.5 : w + 0.5);
+        low[to] = (int16_t)(weight & ((1 << FV_RESAMPLE_LOW_BITS) - 1));
+        high[to] = (int16_t)((weight - low[to]) / (1 << FV_RESAMPLE_LOW_BITS));
+    }
+}
+
+/* With `even`, all sums get the same number of inputs if so many are held: vector code needs it. */
+static void axis_fill(axis *a, const kernel *k, bool even)
+{
+    int most = 0;
+    for (int n = 0; n < a->sums.count; n++) most = fv_max(most, a->taps[n]);
+    const int same = (most + QUAD - 1) / QUAD * QUAD;
+    a->sums.same = even && same <= a->held1 - a->held0 ? same : 0;
+    for (int n = 0; n < a->sums.count; n++) {
+        const int begin = a->begin[n], taps = a->taps[n];
+        if (a->sums.same) {
+            a->begin[n] = fv_min(begin, a->held1 - same);
+            a->taps[n] = same;
         }
-        int32_t *weights = a->weights + (size_t)n * (size_t)a->width;
-        for (int t = 0; t < taps; t++) {
-            const double w = (sum != 0.0 ? a->real[t] / sum : a->real[t]) * (1 << PRECISION);
-            weights[t] = (int32_t)(w < 0.0 ? w - 0.5 : w + 0.5);
-        }
-        a->begin[n] = begin;
-        a->taps[n] = taps;
+        fill_weights(a, k, n, begin, taps);
     }
 }
 
 /* ---- Passes ---- */
 
-FV_INLINE uint8_t clamp(int32_t sum)
-{
-    const int32_t v = sum >> PRECISION;
-    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-}
-
-/* in [pixels][3][ROWS] -> out [a->count][3][ROWS]; `origin` is the pixel at in[0]. */
-FV_INLINE void horizontal(const axis *a, const uint8_t *in, int origin, uint8_t *out)
-{
-    for (int x = 0; x < a->count; x++, out += 3 * ROWS) {
-        const int32_t *weights = a->weights + (size_t)x * (size_t)a->width;
-        const uint8_t *p = in + (size_t)(a->begin[x] - origin) * 3 * ROWS;
-        int32_t sum[3 * ROWS];
-        for (int i = 0; i < 3 * ROWS; i++) sum[i] = 1 << (PRECISION - 1);
-        for (int t = 0; t < a->taps[x]; t++, p += 3 * ROWS) {
-            const int32_t w = weights[t];
-            for (int i = 0; i < 3 * ROWS; i++) sum[i] += w * p[i];
-        }
-        for (int i = 0; i < 3 * ROWS; i++) out[i] = clamp(sum[i]);
-    }
-}
-
-/* COLUMNS bytes of one output row from `taps` rows that lie `stride` bytes apart. */
-FV_INLINE void vertical_block(const uint8_t *in, size_t stride, const int32_t *weights, int taps,
-                              uint8_t *out)
-{
-    int32_t sum[COLUMNS];
-    for (int i = 0; i < COLUMNS; i++) sum[i] = 1 << (PRECISION - 1);
-    for (int t = 0; t < taps; t++) {
-        const int32_t w = weights[t];
-        const uint8_t *p = in + (size_t)t * stride;
-        for (int i = 0; i < COLUMNS; i++) sum[i] += w * p[i];
-    }
-    for (int i = 0; i < COLUMNS; i++) out[i] = clamp(sum[i]);
-}
-
-/* Rows of `in` are padded to whole blocks. */
-FV_INLINE void vertical(const axis *a, const uint8_t *in, size_t stride, int origin, uint8_t *out,
-                        size_t bytes)
-{
-    const size_t whole = bytes / COLUMNS * COLUMNS;
-    for (int y = 0; y < a->count; y++, out += bytes) {
-        const int32_t *weights = a->weights + (size_t)y * (size_t)a->width;
-        const uint8_t *p = in + (size_t)(a->begin[y] - origin) * stride;
-        for (size_t x = 0; x < whole; x += COLUMNS) {
-            vertical_block(p + x, stride, weights, a->taps[y], out + x);
-        }
-        if (whole < bytes) {
-            uint8_t last[COLUMNS];
-            vertical_block(p + whole, stride, weights, a->taps[y], last);
-            memcpy(out + whole, last, bytes - whole);
-        }
-    }
-}
-
-typedef void horizontal_fn(const axis *a, const uint8_t *in, int origin, uint8_t *out);
-typedef void vertical_fn(const axis *a, const uint8_t *in, size_t stride, int origin, uint8_t *out,
-                         size_t bytes);
-
-static void horizontal_plain(const axis *a, const uint8_t *in, int origin, uint8_t *out)
-{
-    horizontal(a, in, origin, out);
-}
-
-static void vertical_plain(const axis *a, const uint8_t *in, size_t stride, int origin,
-                           uint8_t *out, size_t bytes)
-{
-    vertical(a, in, stride, origin, out, bytes);
-}
-
-#if FV_RESIZE_AVX2
-FV_TARGET_AVX2 static void horizontal_avx2(const axis *a, const uint8_t *in, int origin,
-                                           uint8_t *out)
-{
-    horizontal(a, in, origin, out);
-}
-
-FV_TARGET_AVX2 static void vertical_avx2(const axis *a, const uint8_t *in, size_t stride,
-                                         int origin, uint8_t *out, size_t bytes)
-{
-    vertical(a, in, stride, origin, out, bytes);
-}
-#endif
-
-/* ---- Both ---- */
-
 typedef struct plan {
     axis x, y;
-    bool wide, high;      /* which passes there are */
-    int row0, rows;       /* of the rect, that the vertical pass sees */
-    int column0, columns; /* of the rect, that the horizontal pass sees */
-    size_t stride;        /* bytes of a row between the passes, whole blocks */
-    uint8_t *middle;      /* [rows][stride] */
-    uint8_t *strip_in;    /* [columns][3][ROWS] */
-    uint8_t *strip_out;   /* [x.count][3][ROWS] */
-    horizontal_fn *horizontal;
-    vertical_fn *vertical;
+    bool wide, high; /* which passes there are */
+    int row0, rows;  /* of the rect, that the vertical pass sees */
+    size_t stride;   /* bytes of a row between the passes */
+    uint8_t *middle; /* [rows][stride] */
 } plan;
 
-static void transpose_in(const fv_resize_job *job, const plan *p, int row, int rows)
-{
-    const size_t bytes = (size_t)p->columns * 3;
-    for (int r = 0; r < ROWS; r++) {
-        const int y = p->row0 + row + fv_min(r, rows - 1);
-        const uint8_t *in = fv_resize_row(job, y) + (size_t)p->column0 * 3;
-        uint8_t *out = p->strip_in + r;
-        for (size_t i = 0; i < bytes; i++) out[i * ROWS] = in[i];
-    }
-}
-
-static void transpose_out(const plan *p, int row, int rows)
-{
-    const size_t bytes = (size_t)p->x.count * 3;
-    for (int r = 0; r < rows; r++) {
-        const uint8_t *in = p->strip_out + r;
-        uint8_t *out = p->middle + (size_t)(row + r) * p->stride;
-        for (size_t i = 0; i < bytes; i++) out[i] = in[i * ROWS];
-    }
-}
-
 /* Fills the middle. */
-static void pass_horizontal(const fv_resize_job *job, const plan *p)
+static void pass_horizontal(const fv_kernels *k, const fv_resize_job *job, const plan *p)
 {
-    for (int row = 0; row < p->rows && p->wide; row += ROWS) {
-        const int rows = fv_min(ROWS, p->rows - row);
-        transpose_in(job, p, row, rows);
-        p->horizontal(&p->x, p->strip_in, p->column0, p->strip_out);
-        transpose_out(p, row, rows);
-    }
-    for (int row = 0; row < p->rows && !p->wide; row++) {
-        memcpy(p->middle + (size_t)row * p->stride,
-               fv_resize_row(job, p->row0 + row) + (size_t)job->window.x * 3,
-               (size_t)job->window.width * 3);
-    }
-}
-
-static void pass_vertical(const fv_resize_job *job, const plan *p)
-{
-    const size_t bytes = (size_t)job->window.width * 3;
-    if (p->high) {
-        p->vertical(&p->y, p->middle, p->stride, p->row0, job->out->data, bytes);
+    const int first = p->wide ? p->x.held0 : job->window.x;
+    const uint8_t *in = fv_resize_pixel(job, first, p->row0);
+    const ptrdiff_t stride = (ptrdiff_t)job->in->width * FV_IMAGE_CHANNELS;
+    if (p->wide) {
+        const fv_resample sums = { .axis = &p->x.sums,
+                                   .in = in,
+                                   .in_stride = stride,
+                                   .origin = first,
+                                   .out = p->middle,
+                                   .out_stride = (ptrdiff_t)p->stride,
+                                   .rows = p->rows };
+        k->resample_rows(&sums);
         return;
     }
-    for (int y = 0; y < job->window.height; y++) {
-        memcpy(job->out->data + (size_t)y * bytes, p->middle + (size_t)y * p->stride, bytes);
-    }
+    for (int row = 0; row < p->rows; row++)
+        memcpy(p->middle + (size_t)row * p->stride, in + row * stride, p->stride);
 }
 
-/* The inputs that the outputs of an axis see: the first, and how many. */
-static void find_extent(const axis *a, int *first, int *count)
+static void pass_vertical(const fv_kernels *k, const fv_resize_job *job, const plan *p)
 {
-    const int last = a->count - 1;
-    *first = a->begin[0];
-    *count = a->begin[last] + a->taps[last] - a->begin[0];
-}
-
-static void choose_passes(plan *p)
-{
-    p->horizontal = horizontal_plain;
-    p->vertical = vertical_plain;
-#if FV_RESIZE_AVX2
-    if (fv_cpu_detect() & FV_CPU_AVX2) {
-        p->horizontal = horizontal_avx2;
-        p->vertical = vertical_avx2;
+    if (!p->high) {
+        memcpy(job->out->data, p->middle, p->stride * (size_t)job->window.height);
+        return;
     }
-#endif
+    const fv_resample sums = { .axis = &p->y.sums,
+                               .in = p->middle,
+                               .in_stride = (ptrdiff_t)p->stride,
+                               .origin = p->row0,
+                               .out = job->out->data,
+                               .out_stride = (ptrdiff_t)p->stride,
+                               .bytes = p->stride };
+    k->resample_columns(&sums);
 }
 
-/* Takes scratch for weights, strips and the pixels between the passes. False: out of memory. */
+/* The rows of the rect that the vertical pass sees. */
+static void find_rows(plan *p, fv_rect window)
+{
+    const int last = window.height - 1;
+    p->row0 = p->high ? p->y.begin[0] : window.y;
+    p->rows = p->high ? p->y.begin[last] + p->y.taps[last] - p->row0 : window.height;
+}
+
+/* Takes scratch for weights and the pixels between the passes. False: out of memory. */
 static bool make_plan(fv_resizer *r, const fv_resize_job *job, plan *p)
 {
     const kernel *k = &kernels[job->filter];
-    const fv_rect w = job->window;
+    const fv_rect w = job->window, held = fv_resize_held(job);
     *p = (plan){ .x = describe(k, job->rect.width, job->width, w.x, w.width),
                  .y = describe(k, job->rect.height, job->height, w.y, w.height),
                  .wide = job->width != job->rect.width,
-                 .high = job->height != job->rect.height };
+                 .high = job->height != job->rect.height,
+                 .stride = (size_t)w.width * FV_IMAGE_CHANNELS };
+    p->x.held0 = held.x;
+    p->x.held1 = held.x + held.width;
     const size_t weights = axis_bytes(&p->x) + axis_bytes(&p->y);
-    p->stride = ((size_t)w.width * 3 + COLUMNS - 1) / COLUMNS * COLUMNS;
-    /* Upper bounds, so that one block of scratch serves for all. */
-    const size_t strip_in = fv_resize_align((size_t)job->rect.width * 3 * ROWS);
-    const size_t strip_out = fv_resize_align((size_t)w.width * 3 * ROWS);
-    char *memory = fv_resizer_reserve(r, weights + strip_in + strip_out +
-                                             p->stride * (size_t)job->rect.height);
+    char *memory = fv_resizer_reserve(r, weights + p->stride * (size_t)held.height);
     if (!memory) return false;
 
     memory = axis_place(&p->x, memory);
     memory = axis_place(&p->y, memory);
-    p->strip_in = (uint8_t *)memory;
-    p->strip_out = p->strip_in + strip_in;
-    p->middle = p->strip_out + strip_out;
-    axis_fill(&p->x, k);
-    axis_fill(&p->y, k);
-    find_extent(&p->x, &p->column0, &p->columns);
-    find_extent(&p->y, &p->row0, &p->rows);
-    if (!p->high) {
-        p->row0 = w.y;
-        p->rows = w.height;
-    }
-    choose_passes(p);
+    p->middle = (uint8_t *)memory;
+    find_taps(&p->x, k);
+    find_taps(&p->y, k);
+    find_rows(p, w);
+    axis_fill(&p->x, k, true);
+    axis_fill(&p->y, k, false);
     return true;
 }
 
@@ -366,7 +266,7 @@ fv_status fv_resize_pillow(fv_resizer *r, const fv_resize_job *job, fv_error *er
     if (job->filter == FV_NEAREST) return resize_nearest(r, job, err);
     plan p;
     if (!make_plan(r, job, &p)) return fv_fail(err, FV_ERR_NOMEM, "resize: out of memory");
-    pass_horizontal(job, &p);
-    pass_vertical(job, &p);
+    pass_horizontal(&r->kernels, job, &p);
+    pass_vertical(&r->kernels, job, &p);
     return FV_OK;
 }

@@ -204,6 +204,46 @@ static void test_windows(void **state)
     for_all_filters("windows", 40, check_window);
 }
 
+/* What a job reaches is enough, and no pixel beside it changes anything. */
+static void check_reach(fixture *f, fv_random *r, fv_profile profile, fv_filter filter)
+{
+    fv_picture part = { 0 }, out = { 0 };
+    fv_resize_job job = { .in = &f->in,
+                          .rect = draw_rect(r, W, H),
+                          .width = fv_random_int(r, 1, 90),
+                          .height = fv_random_int(r, 1, 90),
+                          .profile = profile,
+                          .filter = filter,
+                          .out = &f->out };
+    job.window = draw_rect(r, job.width, job.height);
+    assert_ok(fv_resize(&f->resizer, &job, &testing_err));
+
+    const fv_rect reach = fv_resize_reach(&job);
+    assert_true(reach.x >= job.rect.x && reach.y >= job.rect.y);
+    assert_true(reach.x + reach.width <= job.rect.x + job.rect.width);
+    assert_true(reach.y + reach.height <= job.rect.y + job.rect.height);
+    job.held = reach; /* and now and then a bit more */
+    job.held.x = fv_random_int(r, 0, reach.x);
+    job.held.width += reach.x - job.held.x;
+    assert_ok(fv_picture_reserve(&part, job.held.width, job.held.height, &testing_err));
+    const size_t row = (size_t)part.width * 3;
+    for (int y = 0; y < part.height; y++)
+        memcpy(part.data + (size_t)y * row, f->in.data + ((job.held.y + y) * W + job.held.x) * 3,
+               row);
+    job.in = &part;
+    job.out = &out;
+    assert_ok(fv_resize(&f->resizer, &job, &testing_err));
+    assert_memory_equal(out.data, f->out.data, (size_t)out.width * (size_t)out.height * 3);
+    fv_picture_deinit(&part);
+    fv_picture_deinit(&out);
+}
+
+static void test_reach(void **state)
+{
+    (void)state;
+    for_all_filters("reach", 60, check_reach);
+}
+
 /* What the processor's vector code makes is what plain code makes. */
 static void check_variants(fixture *f, fv_random *r, fv_profile profile, fv_filter filter)
 {
@@ -211,9 +251,11 @@ static void check_variants(fixture *f, fv_random *r, fv_profile profile, fv_filt
     const fv_rect rect = draw_rect(r, W, H);
     assert_ok(resize(f, rect, width, height, profile, filter));
     const uint32_t crc = crc_of(&f->out);
+    fv_resizer_deinit(&f->resizer); /* which forgets the processor */
     assert_int_equal(setenv("FOVEA_CPU", "scalar", 1), 0);
     const fv_status status = resize(f, rect, width, height, profile, filter);
     assert_int_equal(unsetenv("FOVEA_CPU"), 0);
+    fv_resizer_deinit(&f->resizer);
     assert_ok(status);
     assert_int_equal(crc_of(&f->out), crc);
 }
@@ -295,6 +337,17 @@ static void test_errors(void **state)
                              FV_OK);
         assert_string_equal(testing_err.message, table[i].message);
     }
+    const fv_resize_job job = { .in = &f.in,
+                                .held = { 7, 9, W, H },
+                                .rect = { 0, 0, 70, 60 },
+                                .width = 35,
+                                .height = 30,
+                                .filter = FV_BILINEAR,
+                                .window = { 4, 8, 10, 10 },
+                                .out = &f.out };
+    assert_int_equal(fv_resize(&f.resizer, &job, &testing_err), FV_ERR_SHAPE);
+    assert_string_equal(testing_err.message, "resize: of a picture 53 x 41 at (7, 9) is held, 28 x "
+                                             "28 at (4, 12) is needed");
     close_fixture(&f);
 }
 
@@ -351,9 +404,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_references), cmocka_unit_test(test_conformance),
-        cmocka_unit_test(test_windows),    cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_constant),   cmocka_unit_test(test_strip),
-        cmocka_unit_test(test_errors),     cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_windows),    cmocka_unit_test(test_reach),
+        cmocka_unit_test(test_variants),   cmocka_unit_test(test_constant),
+        cmocka_unit_test(test_strip),      cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
