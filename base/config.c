@@ -107,7 +107,7 @@ const char *fv_config_node_where(fv_config_node *node)
     return node->where ? node->where : node->config->path;
 }
 
-fv_status fv_config_fail(fv_config_node *node, fv_error *err, const char *format, ...)
+fv_status(fv_config_fail)(fv_config_node *node, fv_error *err, const char *format, ...)
 {
     char text[sizeof(err->message)];
     va_list args;

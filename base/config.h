@@ -125,6 +125,9 @@ fv_status fv_config_read(fv_config_node *map, const fv_field *fields, void *opti
 /* Fails with "<where>: <message>", the status being FV_ERR_CONFIG. */
 fv_status fv_config_fail(fv_config_node *node, fv_error *err, const char *format, ...)
     FV_PRINTF(3, 4);
+#ifdef __clang_analyzer__ /* which does not see through the call */
+#define fv_config_fail(node, err, ...) ((fv_config_fail)(node, err, __VA_ARGS__), FV_ERR_CONFIG)
+#endif
 
 /* A notice in the log, "<where>: <message>": the first one about this node, later ones are dropped,
  * so that settings can be read more than once. */

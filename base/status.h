@@ -38,6 +38,9 @@ const char *fv_status_text(fv_status status);
 /* Fills `err` (which may be NULL) and returns `status`, so that a failing
  * function reads: return fv_fail(err, FV_ERR_IO, "%s: %s", path, why); */
 fv_status fv_fail(fv_error *err, fv_status status, const char *format, ...) FV_PRINTF(3, 4);
+#ifdef __clang_analyzer__ /* which does not see through the call */
+#define fv_fail(err, status_, ...) ((fv_fail)(err, status_, __VA_ARGS__), (status_))
+#endif
 
 /* Returns from the enclosing function if `expr` failed. Only where there is
  * nothing to clean up; otherwise use `goto out` and one label. */

@@ -82,14 +82,13 @@ void fv_console_open_journal(fv_console *c, fv_journal *journal)
 
 static void draw(fv_console *c, const fv_train_event *event)
 {
-    char bar[FV_PROGRESS_LINE] = "\r";
+    char bar[FV_PROGRESS_LINE];
     const double now = fv_clock_seconds();
     if (now - c->drawn < DRAW_SECONDS) return;
     c->drawn = now;
     /* One column is left free: a full row would wrap on some terminals. */
-    fv_progress_bar(bar + 1, sizeof(bar) - 8, event, fv_terminal_columns(stderr) - 1, c->colour);
-    strcat(bar, "\x1b[K");
-    fputs(bar, stderr);
+    fv_progress_bar(bar, sizeof(bar), event, fv_terminal_columns(stderr) - 1, c->colour);
+    fprintf(stderr, "\r%s\x1b[K", bar);
     c->bar = true;
 }
 

@@ -219,7 +219,7 @@ static fv_status convert(job *j, const fv_arguments *arguments, fv_error *err)
     print_matching(out, j);
 
     fv_status status = FV_OK;
-    const bool unfit = j->missing.count || j->reshaped.count;
+    const bool unfit = j->model && (j->missing.count || j->reshaped.count);
     if (unfit)
         status = fv_fail(err, FV_ERR_SHAPE,
                          "%s: not all of %s: %d missing, %d of another shape; nothing was written",

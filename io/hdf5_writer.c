@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -185,6 +186,7 @@ static void choose_chunk(int rank, const hsize_t *dims, hsize_t *chunk)
 {
     hsize_t room = FV_H5_CHUNK_FLOATS;
     for (int d = rank - 1; d >= 0; d--) {
+        assert(dims[d] > 0);
         const hsize_t pieces = (dims[d] + room - 1) / room;
         chunk[d] = (dims[d] + pieces - 1) / pieces;
         room = pieces > 1 ? 1 : room / chunk[d];

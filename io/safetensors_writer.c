@@ -26,9 +26,9 @@ static json_t *describe(const fv_tensor_info *info, uint64_t begin)
         json_decref(shape);
         return NULL;
     }
-    const json_int_t end = (json_int_t)(begin + info->count * sizeof(float));
+    const uint64_t end = begin + info->count * sizeof(float);
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets",
-                     (json_int_t)begin, end);
+                     (json_int_t)begin, (json_int_t)end);
 }
 
 /* The header without padding, from malloc(); NULL: out of memory, or text that is not UTF-8. */

@@ -121,6 +121,7 @@ fv_status fv_blas_open(fv_error *err)
 
 const char *fv_blas_core(void) { return blas.sgemm ? blas.core_name() : "none"; }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are BLAS's */
 void fv_blas_sgemm(bool ta, bool tb, int m, int n, int k, float alpha, const float *a, int lda,
                    const float *b, int ldb, float beta, float *c, int ldc)
 {

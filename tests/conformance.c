@@ -103,7 +103,8 @@ static void fill_images(const run *r)
         for (int c = 0; c < 3; c++)
             for (int p = 0; p < s * s; p++)
                 r->images[((size_t)n * (size_t)(s * s) + (size_t)p) * 3 + (size_t)c] =
-                    (float)(2.0 * u_of(name, (uint64_t)((n * 3 + c) * s * s + p)));
+                    (float)(2.0 *
+                            u_of(name, (uint64_t)(n * 3 + c) * (uint64_t)(s * s) + (uint64_t)p));
     }
 }
 

@@ -40,7 +40,7 @@ static problem problem_create(fv_random *r)
 {
     problem p = { .window = random_window(r), .channels = fv_random_int(r, 1, 50) };
     const fv_window *w = &p.window;
-    const size_t weights = (size_t)(w->kernel_h * w->kernel_w * p.channels);
+    const size_t weights = (size_t)(w->kernel_h * w->kernel_w) * (size_t)p.channels;
     p.x = matrix_input(r, w->n * w->in_h * w->in_w, p.channels);
     p.y = matrix_input(r, w->n * w->out_h * w->out_w, p.channels);
     p.w = malloc(weights * sizeof(float));

@@ -9,8 +9,10 @@
 
 /* libhdf5 1.10 loses a few hundred bytes for every damaged table that it reads; the leak checker of
  * the address sanitizer asks for this by name. */
+/* NOLINTBEGIN(readability-identifier-naming) */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) { return "leak:libhdf5"; }
+/* NOLINTEND(readability-identifier-naming) */
 
 /* Expects an error, or else all as it was written. */
 static int still_reads;

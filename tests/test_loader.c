@@ -79,7 +79,7 @@ static fv_loader_options options_for(const fixture *f, int workers, bool substit
 /* All that a batch holds, as one number. */
 static uint32_t digest(const fv_batch *b, uint32_t before)
 {
-    const size_t n = (size_t)b->count, image = (size_t)(b->height * b->width * 3);
+    const size_t n = (size_t)b->count, image = (size_t)(b->height * b->width) * 3;
     uint32_t d = before * 31 + (uint32_t)b->number * 7 + b->epoch;
     d = d * 31 + testing_crc32((const uint8_t *)b->images, n * image * sizeof(float));
     d = d * 31 + testing_crc32((const uint8_t *)b->labels, n * sizeof(float));

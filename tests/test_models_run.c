@@ -96,7 +96,7 @@ static void test_dropout(void **state)
         set_sums(&s);
         for (int m = 0; m < 2; m++) {
             const fv_mode mode = m == 0 ? FV_EVAL : FV_TRAIN;
-            double kept[3];
+            double kept[3] = { 0 };
             measure_kept(&s, mode, images, data, members[i].outputs, kept);
             for (int o = 0; o < members[i].outputs; o++) {
                 const double want = expected[i].kept[o];

@@ -487,7 +487,8 @@ static void dropout_of(fv_mode mode, fv_dropout_mode kind, uint64_t step, double
                        float *rest)
 {
     static float ones[40000];
-    for (size_t i = 0; i < FV_ARRAY_LEN(ones); i++) ones[i] = 1.0f;
+    const int count = (int)FV_ARRAY_LEN(ones);
+    for (int i = 0; i < count; i++) ones[i] = 1.0f;
     fv_kernels kernels;
     fv_params *params;
     fv_graph *g;
@@ -506,9 +507,9 @@ static void dropout_of(fv_mode mode, fv_dropout_mode kind, uint64_t step, double
     fv_plan_forward(plan);
     const float *got = fv_plan_value(plan, y).data;
     *zeros = 0;
-    for (size_t i = 0; i < FV_ARRAY_LEN(ones); i++) {
+    for (int i = 0; i < count; i++) {
         if (got[i] == 0.0f)
-            *zeros += 1.0 / FV_ARRAY_LEN(ones);
+            *zeros += 1.0 / count;
         else
             *rest = got[i];
     }

@@ -105,6 +105,7 @@ static void check_step(run *r, const char *id, int step, char *values)
 {
     char name[32], *at = values;
     snprintf(name, sizeof(name), "opt_g%d", step - 1);
+    assert_non_null(r->w);
     for (int i = 0; i < GOLDEN_COUNT; i++) r->w->grad[i] = golden(name, (uint64_t)i);
     fv_optimizer_step(r->optimizer, r->rate);
     for (int i = 0; i < GOLDEN_COUNT; i++) {

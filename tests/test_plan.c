@@ -321,13 +321,13 @@ static void test_frozen_statistics_stay(void **state)
     fv_plan_feed(plan, x, a.images);
     fv_plan_feed(plan, t, a.labels);
     const fv_param *frozen = fv_params_find(params, "stem_bn._mean"),
-                   *free_ = fv_params_find(params, "b_bn._mean");
+                   *tuned = fv_params_find(params, "b_bn._mean");
     const fv_param *weight = fv_params_find(params, "stem.weight");
-    const float mean = frozen->value[0], moving = free_->value[0];
+    const float mean = frozen->value[0], moving = tuned->value[0];
     weight->grad[0] = 42.0f;
     fv_plan_forward(plan);
     fv_plan_backward(plan, false);
-    assert_true(frozen->value[0] == mean && free_->value[0] != moving);
+    assert_true(frozen->value[0] == mean && tuned->value[0] != moving);
     assert_true(weight->grad[0] == 42.0f); /* nobody writes it */
     fv_plan_destroy(plan);
     fv_graph_destroy(g);

@@ -191,7 +191,7 @@ static void check_backward(const fv_kernels *k, fv_random *r, bool max)
     matrix x = matrix_input(r, inputs, channels), dy = matrix_input(r, outputs, channels);
     matrix dx = matrix_output(r, inputs, channels), before = matrix_copy(&dx);
     uint8_t *taps = max ? taps_create(outputs * channels) : NULL;
-    double *sums = calloc((size_t)(inputs * channels), sizeof(double));
+    double *sums = calloc((size_t)inputs * (size_t)channels, sizeof(double));
     assert_non_null(sums);
     quantize(r, &x);
     for (int i = 0; taps && i < outputs * channels; i++)

@@ -199,8 +199,9 @@ static void test_every_class_has_ink(void **state)
     const fv_synth_look look = { .thickness = 0.5f, .frequency = 0.5f, .phase = 0.3f };
     for (int i = 0; i < FV_SYNTH_MAX_CLASSES; i++) {
         int inside = 0, total = 0;
-        for (float y = -1.25f; y < 1.25f; y += 0.05f)
-            for (float x = -1.25f; x < 1.25f; x += 0.05f, total++) {
+        for (int row = -25; row < 25; row++)
+            for (int column = -25; column < 25; column++, total++) {
+                const float x = 0.05f * (float)column, y = 0.05f * (float)row;
                 const int ink = fv_synth_classes[i].ink(x, y, &look);
                 assert_in_range(ink, 0, 2);
                 if (ink && hypotf(x, y) > 1.16f)

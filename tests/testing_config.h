@@ -49,7 +49,7 @@ static inline char *config_repeat(const char *text, int count, const char *end)
     char *all = fv_alloc(length * (size_t)count + strlen(end) + 1);
     assert_non_null(all);
     for (int i = 0; i < count; i++) memcpy(all + length * (size_t)i, text, length);
-    strcpy(all + length * (size_t)count, end);
+    memcpy(all + length * (size_t)count, end, strlen(end) + 1);
     return all;
 }
 
