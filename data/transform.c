@@ -6,6 +6,7 @@
 #include "data/decode.h"
 #include "data/transform_impl.h"
 
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -351,4 +352,20 @@ fv_status fv_pipeline_run(const fv_pipeline *pipeline, fv_pipeline_scratch *scra
     }
     if (s->resizer.bytes > KEPT_BYTES) fv_resizer_deinit(&s->resizer);
     return status;
+}
+
+void fv_pipeline_restore(const fv_pipeline *pipeline, const float *floats, uint8_t *bytes)
+{
+    const fv_pipeline *p = pipeline;
+    const size_t pixels = (size_t)p->width * (size_t)p->height;
+    const fv_op *normalize = p->ops;
+    while (normalize->type != &fv_op_normalize) normalize++;
+    for (size_t i = 0; i < pixels; i++, floats += 3, bytes += 3) {
+        for (int c = 0; c < 3; c++) {
+            const float x =
+                (floats[c] * normalize->std[c] + normalize->mean[c]) / normalize->factor;
+            const int to = p->ops[0].swap_channels ? 2 - c : c;
+            bytes[to] = x > 0.0f ? (uint8_t)(fminf(x, 255.0f) + 0.5f) : 0;
+        }
+    }
 }

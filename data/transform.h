@@ -59,4 +59,7 @@ fv_status fv_pipeline_run(const fv_pipeline *pipeline, fv_pipeline_scratch *scra
                           const uint8_t *bytes, size_t size, fv_random *random, float *out,
                           fv_error *err);
 
+/* Back from `floats`, in the form of what fv_pipeline_run() makes, to the nearest bytes, R G B. */
+void fv_pipeline_restore(const fv_pipeline *pipeline, const float *floats, uint8_t *bytes);
+
 #endif /* FV_DATA_TRANSFORM_H */
