@@ -28,6 +28,8 @@ static size_t weight_floats(const fv_kernels *k, const fv_pack_request *r)
     switch (r->kind) {
     case FV_PACK_FORWARD: return k->conv_packed_forward_floats(&r->conv);
     case FV_PACK_BACKWARD: return k->conv_packed_backward_floats(&r->conv);
+    case FV_PACK_WINOGRAD:
+    case FV_PACK_MIRRORED: return k->winograd_packed_floats(&r->conv);
     case FV_PACK_DEPTHWISE: break;
     }
     return r->weight->count;
@@ -99,13 +101,18 @@ static void pack_channels(void *ctx, int task, int worker)
 {
     (void)worker;
     const refresh *r = ctx;
-    const fv_pack_request *q = &r->pack->request;
+    const fv_kernels *k = r->kernels;
+    const fv_pack *p = r->pack;
+    const fv_conv *c = &p->request.conv;
+    const float *w = p->request.weight->value;
     const int c0 = task * r->per_task, c1 = fv_min(c0 + r->per_task, r->channels);
-    if (q->kind == FV_PACK_FORWARD)
-        r->kernels->conv_pack_forward(&q->conv, q->weight->value, r->pack->factor, r->pack->weights,
-                                      c0, c1);
-    else
-        r->kernels->conv_pack_backward(&q->conv, q->weight->value, r->pack->weights, c0, c1);
+    switch (p->request.kind) {
+    case FV_PACK_FORWARD: k->conv_pack_forward(c, w, p->factor, p->weights, c0, c1); break;
+    case FV_PACK_BACKWARD: k->conv_pack_backward(c, w, p->weights, c0, c1); break;
+    case FV_PACK_WINOGRAD: k->winograd_pack(c, w, p->factor, false, p->weights, c0, c1); break;
+    case FV_PACK_MIRRORED: k->winograd_pack(c, w, NULL, true, p->weights, c0, c1); break;
+    case FV_PACK_DEPTHWISE: break;
+    }
 }
 
 static void fold(fv_pack *p)
@@ -133,7 +140,8 @@ void fv_pack_refresh(fv_pack *pack, const fv_kernels *kernels, uint64_t version)
         pack_depthwise(pack);
         return;
     }
-    const int channels = q->kind == FV_PACK_FORWARD ? q->conv.out_c : q->conv.in_c;
+    const bool forward = q->kind == FV_PACK_FORWARD || q->kind == FV_PACK_WINOGRAD;
+    const int channels = forward ? q->conv.out_c : q->conv.in_c;
     const int per_task = q->conv.groups > 1 ? channels : FV_CONV_BLOCK;
     refresh r = { pack, kernels, channels, per_task };
     fv_parallel_for((channels + per_task - 1) / per_task, pack_channels, &r);

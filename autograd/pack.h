@@ -15,6 +15,8 @@
 typedef enum fv_pack_kind {
     FV_PACK_FORWARD,  /* as conv_forward reads it */
     FV_PACK_BACKWARD, /* as conv_backward_data reads it */
+    FV_PACK_WINOGRAD, /* as winograd_sweep reads it, */
+    FV_PACK_MIRRORED, /* and for the mirrored convolution */
     FV_PACK_DEPTHWISE /* [kh][kw][channels], for both directions */
 } fv_pack_kind;
 

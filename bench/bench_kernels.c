@@ -4,7 +4,8 @@
  *     bench_kernels [--filter TEXT] [--cpu scalar|avx2|avx512] [--seconds S]
  *
  * Convolutions: GFLOP/s and percent of the measured multiply-add peak; forward, backward to the
- * input, backward to the weights. Depthwise convolutions and pooling, which memory bounds: GB/s,
+ * input, backward to the weights; where Winograd's way fits, a second line, with the flops of
+ * the direct one. Depthwise convolutions and pooling, which memory bounds: GB/s,
  * counting each tensor once. The best of many runs of at least S seconds together.
  */
 #include <stdio.h>
@@ -19,7 +20,7 @@
 #include "bench/bench_peak.h"
 #include "kernels/kernels.h"
 
-typedef enum kind { CONV, DEPTHWISE, MAX_POOL, AVG_POOL } kind;
+typedef enum kind { CONV, WINOGRAD, DEPTHWISE, MAX_POOL, AVG_POOL } kind;
 
 typedef struct layer {
     const char *name;
@@ -155,7 +156,20 @@ static void prepare_conv(subject *s)
     s->k->conv_pack_backward(c, s->w, s->packed_back, 0, c->in_c);
 }
 
-static subject prepare(const layer *l, const fv_kernels *k)
+static void prepare_winograd(subject *s)
+{
+    const fv_conv *c = &s->conv, mirror = fv_winograd_mirror(c);
+    size_t scratch = s->k->winograd_scratch_bytes(c), other = s->k->winograd_scratch_bytes(&mirror);
+    if (other > scratch) scratch = other;
+    s->packed = floats(s->k->winograd_packed_floats(c));
+    s->packed_back = floats(s->k->winograd_packed_floats(c));
+    s->partial = floats(s->k->winograd_partial_floats(c));
+    s->scratch = floats(scratch / sizeof(float) + 1);
+    s->k->winograd_pack(c, s->w, NULL, false, s->packed, 0, c->out_c);
+    s->k->winograd_pack(c, s->w, NULL, true, s->packed_back, 0, c->in_c);
+}
+
+static subject prepare(const layer *l, kind way, const fv_kernels *k)
 {
     subject s = { .conv = { window_of(l), l->in_c, l->out_c, l->groups }, .k = k };
     const fv_window *w = &s.conv.window;
@@ -173,7 +187,8 @@ static subject prepare(const layer *l, const fv_kernels *k)
     memset(s.tap, 0, out);
     s.flops = 2.0 * (double)out * (double)taps * group_in;
     s.bytes = 4.0 * (double)(in + out);
-    if (l->kind == CONV) prepare_conv(&s);
+    if (way == CONV) prepare_conv(&s);
+    if (way == WINOGRAD) prepare_winograd(&s);
     return s;
 }
 
@@ -225,6 +240,42 @@ static void conv_backward_weights(const subject *s)
                                                              .out1 = s->conv.out_c,
                                                              .in1 = s->conv.in_c,
                                                              .scratch = s->scratch });
+}
+
+static void sweep(const subject *s, const fv_conv *c, const float *x, const float *packed, float *y)
+{
+    s->k->winograd_sweep(&(fv_winograd_sweep){ .conv = c,
+                                               .x = x,
+                                               .x_stride = c->in_c,
+                                               .packed = packed,
+                                               .y = y,
+                                               .y_stride = c->out_c,
+                                               .row1 = c->window.n * fv_winograd_rows(&c->window),
+                                               .channel1 = c->out_c,
+                                               .scratch = s->scratch });
+}
+
+static void winograd_forward(const subject *s) { sweep(s, &s->conv, s->x, s->packed, s->y); }
+
+static void winograd_backward_data(const subject *s)
+{
+    const fv_conv mirror = fv_winograd_mirror(&s->conv);
+    sweep(s, &mirror, s->y, s->packed_back, s->dx);
+}
+
+static void winograd_backward_weights(const subject *s)
+{
+    const fv_window *w = &s->conv.window;
+    s->k->winograd_backward_weights(&(fv_winograd_weights){ .conv = &s->conv,
+                                                            .x = s->x,
+                                                            .dy = s->y,
+                                                            .x_stride = s->conv.in_c,
+                                                            .dy_stride = s->conv.out_c,
+                                                            .partial = s->partial,
+                                                            .row1 = w->n * fv_winograd_rows(w),
+                                                            .out1 = s->conv.out_c,
+                                                            .in1 = s->conv.in_c,
+                                                            .scratch = s->scratch });
 }
 
 static fv_depthwise depthwise(const subject *s, const float *x, const float *w, float *y, int rows)
@@ -301,6 +352,7 @@ typedef void pass_fn(const subject *s);
 
 static pass_fn *const passes[][3] = {
     [CONV] = { conv_forward, conv_backward_data, conv_backward_weights },
+    [WINOGRAD] = { winograd_forward, winograd_backward_data, winograd_backward_weights },
     [DEPTHWISE] = { depthwise_forward, depthwise_backward_data, depthwise_backward_weights },
     [MAX_POOL] = { max_pool_forward, max_pool_backward, NULL },
     [AVG_POOL] = { avg_pool_forward, avg_pool_backward, NULL },
@@ -323,16 +375,16 @@ static double fastest(pass_fn *pass, const subject *s, double seconds)
 
 /* ---- The program -------------------------------------------------------------------------- */
 
-static void run_layer(const layer *l, const fv_kernels *k, const options *o, double peak,
-                      double bandwidth)
+static void run_kind(const layer *l, kind way, const fv_kernels *k, const options *o, double peak,
+                     double bandwidth)
 {
-    subject s = prepare(l, k);
-    printf("%-28s", l->name);
+    subject s = prepare(l, way, k);
+    printf("%-28s", way == l->kind ? l->name : "  by Winograd");
     for (int i = 0; i < 3; i++) {
-        pass_fn *pass = passes[l->kind][i];
+        pass_fn *pass = passes[way][i];
         if (!pass) continue;
         const double took = fastest(pass, &s, o->seconds);
-        if (l->kind == CONV)
+        if (way == CONV || way == WINOGRAD)
             printf(" %8.1f %4.0f %%", s.flops / took * 1e-9, 100.0 * s.flops / took / peak);
         else
             printf(" %6.1f GB %3.0f %%", s.bytes / took * 1e-9, 100.0 * s.bytes / took / bandwidth);
@@ -340,6 +392,16 @@ static void run_layer(const layer *l, const fv_kernels *k, const options *o, dou
     }
     printf("\n");
     release(&s);
+}
+
+static void run_layer(const layer *l, const fv_kernels *k, const options *o, double peak,
+                      double bandwidth)
+{
+    const fv_conv c = { window_of(l), l->in_c, l->out_c, l->groups };
+    const fv_conv mirror = fv_winograd_mirror(&c);
+    run_kind(l, l->kind, k, o, peak, bandwidth);
+    if (l->kind == CONV && k->winograd_fits(&c) && k->winograd_fits(&mirror))
+        run_kind(l, WINOGRAD, k, o, peak, bandwidth);
 }
 
 static int usage(void)

@@ -19,6 +19,8 @@ void fv_kernels_init(fv_kernels *k, unsigned cpu)
     if (cpu & FV_CPU_AVX2) {
         fv_conv_avx2(k);
         fv_conv_weights_avx2(k);
+        fv_winograd_avx2(k);
+        fv_winograd_weights_avx2(k);
         fv_depthwise_avx2(k);
         fv_pool_avx2(k);
         fv_norm_avx2(k);
@@ -31,6 +33,8 @@ void fv_kernels_init(fv_kernels *k, unsigned cpu)
     if (cpu & FV_CPU_AVX512) {
         fv_conv_avx512(k);
         fv_conv_weights_avx512(k);
+        fv_winograd_avx512(k);
+        fv_winograd_weights_avx512(k);
         fv_depthwise_avx512(k);
         fv_pool_avx512(k);
         fv_norm_avx512(k);

@@ -18,6 +18,7 @@
 
 #include "kernels/convolution.h"
 #include "kernels/image.h"
+#include "kernels/winograd.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -114,6 +115,18 @@ typedef struct fv_kernels {
     void (*conv_backward_data)(const fv_conv_backward_data *j);
     void (*conv_backward_weights)(const fv_conv_backward_weights *j);
     void (*conv_reduce)(const fv_conv_reduce *j);
+
+    /* Whether Winograd's way is there and faster; all its others are NULL if it is not there. */
+    bool (*winograd_fits)(const fv_conv *c);
+    size_t (*winograd_scratch_bytes)(const fv_conv *c);
+    size_t (*winograd_packed_floats)(const fv_conv *c);
+    size_t (*winograd_partial_floats)(const fv_conv *c);
+    /* Packs the weights of `c`, or those of its mirror, for target channels [t0, t1). */
+    void (*winograd_pack)(const fv_conv *c, const float *w, const float *scale, bool mirrored,
+                          float *packed, int t0, int t1);
+    void (*winograd_sweep)(const fv_winograd_sweep *j);
+    void (*winograd_backward_weights)(const fv_winograd_weights *j);
+    void (*winograd_reduce)(const fv_conv_reduce *j); /* of its own partials */
 
     void (*depthwise_forward)(const fv_depthwise *j);
     void (*depthwise_backward_data)(const fv_depthwise *j);

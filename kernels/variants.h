@@ -19,6 +19,8 @@ void fv_image_scalar(fv_kernels *k);
 
 void fv_conv_avx2(fv_kernels *k);
 void fv_conv_weights_avx2(fv_kernels *k);
+void fv_winograd_avx2(fv_kernels *k);
+void fv_winograd_weights_avx2(fv_kernels *k);
 void fv_depthwise_avx2(fv_kernels *k);
 void fv_pool_avx2(fv_kernels *k);
 void fv_norm_avx2(fv_kernels *k);
@@ -30,6 +32,8 @@ void fv_image_avx2(fv_kernels *k);
 
 void fv_conv_avx512(fv_kernels *k);
 void fv_conv_weights_avx512(fv_kernels *k);
+void fv_winograd_avx512(fv_kernels *k);
+void fv_winograd_weights_avx512(fv_kernels *k);
 void fv_depthwise_avx512(fv_kernels *k);
 void fv_pool_avx512(fv_kernels *k);
 void fv_norm_avx512(fv_kernels *k);

@@ -98,9 +98,11 @@ static fv_conv random_conv(fv_random *r)
     }
 }
 
-specimen specimen_make(fv_random *r)
+specimen specimen_make(fv_random *r) { return specimen_of(r, random_conv(r)); }
+
+specimen specimen_of(fv_random *r, fv_conv c)
 {
-    specimen s = { .c = random_conv(r) };
+    specimen s = { .c = c };
     const fv_window *w = &s.c.window;
     s.taps = w->kernel_h * w->kernel_w;
     s.group_in = s.c.in_c / s.c.groups;

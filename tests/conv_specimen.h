@@ -34,6 +34,7 @@ plane plane_make(fv_random *r, int pixels, int channels, float gap);
 plane plane_copy(const plane *from);
 
 specimen specimen_make(fv_random *r);
+specimen specimen_of(fv_random *r, fv_conv c); /* of a given shape */
 void specimen_free(specimen *s);
 
 /* The definition, summed in double: y, dx and dw hold what was there before, and are replaced, or

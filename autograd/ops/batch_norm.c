@@ -35,12 +35,10 @@ static void moments_task(void *ctx, int task, int worker)
 {
     (void)worker;
     const moments_run *r = ctx;
-    const fv_moments *m = &r->moments;
     const fv_view x = r->a->in[FV_IN_X];
-    const int first = task * m->per_chunk;
-    float *mean = fv_moments_mean(m, task);
-    r->a->kernels->moments(fv_min(m->per_chunk, m->pixels - first), m->channels, fv_pixel(x, first),
-                           x.pixel_stride, mean, mean + m->channels);
+    const int first = task * per_chunk(x.shape);
+    const int count = fv_min(per_chunk(x.shape), fv_shape_pixels(x.shape) - first);
+    fv_moments_take(&r->moments, r->a->kernels, task, x, first, count, 0, x.shape.c);
 }
 
 static void forward(const fv_op_args *a)
@@ -50,13 +48,9 @@ static void forward(const fv_op_args *a)
     if (fv_norm_is_fixed(a)) {
         fv_norm_fixed_state(a, a->attr, state);
     } else {
-        moments_run r = { a,
-                          { .partials = a->scratch,
-                            .per_chunk = per_chunk(s),
-                            .pixels = fv_shape_pixels(s),
-                            .channels = s.c } };
-        r.moments.chunks = fv_ceil_div(r.moments.pixels, r.moments.per_chunk);
-        fv_parallel_for(r.moments.chunks, moments_task, &r);
+        const int chunks = fv_ceil_div(fv_shape_pixels(s), per_chunk(s));
+        moments_run r = { a, fv_moments_at(a->scratch, chunks, s.c) };
+        fv_parallel_for(chunks, moments_task, &r);
         fv_norm_batch_state(a, a->attr, &r.moments, state);
     }
     fv_norm_forward(a, a->attr, a->in[FV_IN_X], state);

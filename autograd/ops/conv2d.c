@@ -60,9 +60,10 @@ static fv_conv conv_of(const fv_op_args *a)
     return c;
 }
 
-static const fv_conv_route *route_of(const fv_conv *c)
+static const fv_conv_route *route_of(const fv_op_args *a, const fv_conv *c)
 {
-    return fv_is_depthwise(c) ? &fv_conv_depthwise : &fv_conv_dense;
+    if (fv_is_depthwise(c)) return &fv_conv_depthwise;
+    return fv_winograd_pays(a, c) ? &fv_conv_winograd : &fv_conv_dense;
 }
 
 static bool has(const fv_op_args *a, int input) { return a->in[input].shape.c > 0; }
@@ -91,7 +92,7 @@ static fv_view saved_y(const fv_op_args *a)
 
 static fv_pack_request pack_request(const fv_op_args *a, const fv_conv *c, fv_pack_kind kind)
 {
-    fv_pack_request r = { .kind = fv_is_depthwise(c) ? FV_PACK_DEPTHWISE : kind, .conv = *c };
+    fv_pack_request r = { .kind = kind, .conv = *c };
     r.weight = a->params[FV_IN_WEIGHT];
     r.bias = a->params[FV_IN_BIAS];
     if (a->mode == FV_EVAL && has(a, FV_IN_SCALE)) {
@@ -108,15 +109,13 @@ static void measure(const fv_op_args *a, fv_op_needs *needs)
 {
     const fv_conv2d_attr *attr = a->attr;
     const fv_conv c = conv_of(a);
-    const fv_conv_route *route = route_of(&c);
-    int chunks, per_chunk;
-    route->cut(&c, &chunks, &per_chunk);
+    const fv_conv_route *route = route_of(a, &c);
 
-    needs->packs[needs->pack_count++] = pack_request(a, &c, FV_PACK_FORWARD);
+    needs->packs[needs->pack_count++] = pack_request(a, &c, route->forward_pack);
     needs->forward_scratch = fv_align(route->forward_bytes(a->kernels, &c));
     if (keeps_y(a)) {
         needs->saved = fv_norm_state_bytes(c.out_c) + fv_shape_floats(a->out.shape) * sizeof(float);
-        needs->forward_scratch += fv_moments_bytes(chunks, c.out_c);
+        needs->forward_scratch += fv_moments_bytes(route->chunks(&c), c.out_c);
     }
     if (!a->differentiated) return;
 
@@ -125,8 +124,8 @@ static void measure(const fv_op_args *a, fv_op_needs *needs)
         needs->backward_reads |= fv_norm_reads(a, &attr->norm);
     else if (attr->norm.act != FV_LINEAR)
         needs->backward_reads |= FV_READS_OUT;
-    if (a->wants_grad[FV_IN_X] && !fv_is_depthwise(&c))
-        needs->packs[needs->pack_count++] = pack_request(a, &c, FV_PACK_BACKWARD);
+    if (a->wants_grad[FV_IN_X] && route->backward_pack != route->forward_pack)
+        needs->packs[needs->pack_count++] = pack_request(a, &c, route->backward_pack);
     needs->backward_scratch = route->backward_bytes(a->kernels, &c);
     if (!keeps_y(a)) return;
     const fv_conv_fusion *fusion = fusion_of(a, &c);
@@ -144,13 +143,8 @@ static void forward_normalized(const fv_op_args *a, fv_conv_run *run, const fv_c
     const bool fixed = fv_norm_is_fixed(a);
     run->y = saved_y(a);
     if (!fixed) {
-        fv_moments *m = &run->moments;
-        char *scratch = a->scratch;
-        m->partials =
-            (float *)(void *)(scratch + fv_align(route->forward_bytes(a->kernels, &run->conv)));
-        m->pixels = fv_window_pixels(&run->conv.window);
-        m->channels = run->conv.out_c;
-        route->cut(&run->conv, &m->chunks, &m->per_chunk);
+        char *after = (char *)a->scratch + fv_align(route->forward_bytes(a->kernels, &run->conv));
+        run->moments = fv_moments_at(after, route->chunks(&run->conv), run->conv.out_c);
     }
     route->forward(run);
     if (fixed)
@@ -164,7 +158,7 @@ static void forward(const fv_op_args *a)
 {
     const fv_conv2d_attr *attr = a->attr;
     fv_conv_run run = { .a = a, .conv = conv_of(a), .y = a->out, .scratch = a->scratch };
-    const fv_conv_route *route = route_of(&run.conv);
+    const fv_conv_route *route = route_of(a, &run.conv);
     run.epilogue.bias = a->packs[0]->bias;
     if (keeps_y(a)) {
         forward_normalized(a, &run, route);
@@ -212,7 +206,7 @@ static bool backward_normalized(const fv_op_args *a, fv_conv_run *run)
 static void backward(const fv_op_args *a)
 {
     fv_conv_run run = { .a = a, .conv = conv_of(a), .scratch = a->scratch };
-    const fv_conv_route *route = route_of(&run.conv);
+    const fv_conv_route *route = route_of(a, &run.conv);
     if (keeps_y(a)) {
         if (backward_normalized(a, &run)) return;
     } else {

@@ -30,15 +30,19 @@ static int cut_channels(const fv_conv *c, int channels, int chunks)
     return fv_ceil_div(blocks, wanted) * FV_CONV_BLOCK;
 }
 
-static void cut(const fv_conv *c, int *chunks, int *per_chunk)
+static int per_chunk(const fv_conv *c)
 {
     const int pixels = fv_window_pixels(&c->window);
     int want = CHUNK_FLOATS / (c->in_c + c->out_c);
     if (weight_floats(c) > LARGE_WEIGHTS) want = fv_max(want, LARGE_WEIGHTS_PIXELS);
     /* Few pixels are cut finer, so that all threads of a large machine have some. */
     want = fv_min(want, fv_ceil_div(pixels, FV_TASKS_WANTED));
-    *per_chunk = fv_max(PIXEL_MULTIPLE, round_up(want, PIXEL_MULTIPLE));
-    *chunks = fv_ceil_div(pixels, *per_chunk);
+    return fv_max(PIXEL_MULTIPLE, round_up(want, PIXEL_MULTIPLE));
+}
+
+static int chunks(const fv_conv *c)
+{
+    return fv_ceil_div(fv_window_pixels(&c->window), per_chunk(c));
 }
 
 static size_t worker_bytes(const fv_kernels *k, const fv_conv *c)
@@ -57,10 +61,8 @@ typedef struct tasks {
     const fv_conv_run *r;
     int per_chunk, chunks, per_channels;
     size_t worker_bytes;
-    /* backward_weights */
-    int out_tiles, in_tiles, out_step, in_step, splits;
+    fv_weight_cut weights; /* backward_weights */
     float *partials;
-    size_t partial_floats;
 } tasks;
 
 static void *scratch_of(const tasks *t, int worker)
@@ -86,17 +88,15 @@ static void forward_task(void *ctx, int task, int worker)
     j.channel0 = task / t->chunks * t->per_channels;
     j.channel1 = fv_min(j.channel0 + t->per_channels, r->conv.out_c);
     r->a->kernels->conv_forward(&j);
-    if (!r->moments.partials) return;
-    float *mean = fv_moments_mean(&r->moments, chunk) + j.channel0;
-    r->a->kernels->moments(j.pixel1 - j.pixel0, j.channel1 - j.channel0,
-                           r->y.data + first * r->y.pixel_stride + j.channel0, r->y.pixel_stride,
-                           mean, mean + r->conv.out_c);
+    fv_moments_take(&r->moments, r->a->kernels, chunk, r->y, first, j.pixel1 - first, j.channel0,
+                    j.channel1);
 }
 
 static void forward(const fv_conv_run *r)
 {
     tasks t = { .r = r, .worker_bytes = worker_bytes(r->a->kernels, &r->conv) };
-    cut(&r->conv, &t.chunks, &t.per_chunk);
+    t.per_chunk = per_chunk(&r->conv);
+    t.chunks = chunks(&r->conv);
     t.per_channels = cut_channels(&r->conv, r->conv.out_c, t.chunks);
     fv_parallel_for(t.chunks * fv_ceil_div(r->conv.out_c, t.per_channels), forward_task, &t);
 }
@@ -140,32 +140,36 @@ static void backward_data(const fv_conv_run *r)
 
 /* ---- Backward to the weights ---------------------------------------------------- */
 
-static tasks cut_weights(const fv_kernels *k, const fv_conv *c)
+fv_weight_cut fv_cut_weights(const fv_conv *c, size_t floats, int units, int least)
 {
-    const int pixels = fv_window_pixels(&c->window), weights = weight_floats(c);
-    tasks t = { .worker_bytes = worker_bytes(k, c), .out_tiles = 1, .in_tiles = 1 };
-    t.splits = fv_max(1, fv_min(FV_TASKS_WANTED, PARTIAL_FLOATS / weights));
-    t.splits = fv_max(1, fv_min(t.splits, pixels / MIN_SPLIT_PIXELS));
+    fv_weight_cut w = { .out_tiles = 1, .in_tiles = 1 };
+    w.splits = fv_min(FV_TASKS_WANTED, (int)(PARTIAL_FLOATS / floats));
+    w.splits = fv_max(1, fv_min(w.splits, units / least));
     if (c->groups == 1) {
-        const int wanted = fv_ceil_div(FV_TASKS_WANTED, t.splits);
-        t.out_tiles = fv_min(wanted, fv_ceil_div(c->out_c, FV_CONV_BLOCK));
-        t.in_tiles = fv_min(fv_ceil_div(wanted, t.out_tiles), fv_ceil_div(c->in_c, FV_CONV_BLOCK));
+        const int wanted = fv_ceil_div(FV_TASKS_WANTED, w.splits);
+        w.out_tiles = fv_min(wanted, fv_ceil_div(c->out_c, FV_CONV_BLOCK));
+        w.in_tiles = fv_min(fv_ceil_div(wanted, w.out_tiles), fv_ceil_div(c->in_c, FV_CONV_BLOCK));
     }
-    t.out_step = round_up(fv_ceil_div(c->out_c, t.out_tiles), FV_CONV_BLOCK);
-    t.in_step = round_up(fv_ceil_div(c->in_c, t.in_tiles), FV_CONV_BLOCK);
-    t.out_tiles = fv_ceil_div(c->out_c, t.out_step);
-    t.in_tiles = fv_ceil_div(c->in_c, t.in_step);
-    t.per_chunk = fv_ceil_div(pixels, t.splits);
-    t.splits = fv_ceil_div(pixels, t.per_chunk);
-    t.partial_floats = fv_align(k->conv_partial_floats(c) * sizeof(float)) / sizeof(float);
-    return t;
+    w.out_step = round_up(fv_ceil_div(c->out_c, w.out_tiles), FV_CONV_BLOCK);
+    w.in_step = round_up(fv_ceil_div(c->in_c, w.in_tiles), FV_CONV_BLOCK);
+    w.out_tiles = fv_ceil_div(c->out_c, w.out_step);
+    w.in_tiles = fv_ceil_div(c->in_c, w.in_step);
+    w.per_split = fv_ceil_div(units, w.splits);
+    w.splits = fv_ceil_div(units, w.per_split);
+    w.partial_floats = fv_align(floats * sizeof(float)) / sizeof(float);
+    return w;
+}
+
+static fv_weight_cut cut_weights(const fv_kernels *k, const fv_conv *c)
+{
+    return fv_cut_weights(c, k->conv_partial_floats(c), fv_window_pixels(&c->window),
+                          MIN_SPLIT_PIXELS);
 }
 
 static size_t backward_bytes(const fv_kernels *k, const fv_conv *c)
 {
-    const tasks t = cut_weights(k, c);
-    return t.worker_bytes * (size_t)fv_threads_count() +
-           (size_t)t.splits * t.partial_floats * sizeof(float);
+    const fv_weight_cut w = cut_weights(k, c);
+    return forward_bytes(k, c) + (size_t)w.splits * w.partial_floats * sizeof(float);
 }
 
 static void weights_task(void *ctx, int task, int worker)
@@ -173,20 +177,21 @@ static void weights_task(void *ctx, int task, int worker)
     const tasks *t = ctx;
     const fv_conv_run *r = t->r;
     const fv_view x = r->a->in[FV_IN_X], dy = r->a->grad_out;
-    const int split = task % t->splits, tile = task / t->splits;
+    const fv_weight_cut *w = &t->weights;
+    const int split = task % w->splits, tile = task / w->splits;
     fv_conv_backward_weights j = { .conv = &r->conv,
                                    .x = x.data,
                                    .x_stride = x.pixel_stride,
                                    .dy = dy.data,
                                    .dy_stride = dy.pixel_stride,
-                                   .partial = t->partials + (size_t)split * t->partial_floats,
+                                   .partial = t->partials + (size_t)split * w->partial_floats,
                                    .scratch = scratch_of(t, worker) };
-    j.pixel0 = split * t->per_chunk;
-    j.pixel1 = fv_min(j.pixel0 + t->per_chunk, fv_window_pixels(&r->conv.window));
-    j.out0 = tile % t->out_tiles * t->out_step;
-    j.out1 = fv_min(j.out0 + t->out_step, r->conv.out_c);
-    j.in0 = tile / t->out_tiles * t->in_step;
-    j.in1 = fv_min(j.in0 + t->in_step, r->conv.in_c);
+    j.pixel0 = split * w->per_split;
+    j.pixel1 = fv_min(j.pixel0 + w->per_split, fv_window_pixels(&r->conv.window));
+    j.out0 = tile % w->out_tiles * w->out_step;
+    j.out1 = fv_min(j.out0 + w->out_step, r->conv.out_c);
+    j.in0 = tile / w->out_tiles * w->in_step;
+    j.in1 = fv_min(j.in0 + w->in_step, r->conv.in_c);
     r->a->kernels->conv_backward_weights(&j);
 }
 
@@ -198,8 +203,8 @@ static void reduce_task(void *ctx, int task, int worker)
     const int step = r->conv.groups > 1 ? r->conv.out_c : FV_CONV_BLOCK;
     const fv_conv_reduce j = { .conv = &r->conv,
                                .partials = t->partials,
-                               .count = t->splits,
-                               .partial_stride = t->partial_floats,
+                               .count = t->weights.splits,
+                               .partial_stride = t->weights.partial_floats,
                                .dw = r->a->grad_in[FV_IN_WEIGHT].data,
                                .accumulate = r->a->accumulate[FV_IN_WEIGHT],
                                .out0 = task * step,
@@ -209,16 +214,18 @@ static void reduce_task(void *ctx, int task, int worker)
 
 static void backward_weights(const fv_conv_run *r)
 {
-    tasks t = cut_weights(r->a->kernels, &r->conv);
-    t.r = r;
-    t.partials = (float *)((char *)r->scratch + t.worker_bytes * (size_t)fv_threads_count());
-    fv_parallel_for(t.splits * t.out_tiles * t.in_tiles, weights_task, &t);
+    tasks t = { .r = r, .worker_bytes = worker_bytes(r->a->kernels, &r->conv) };
+    t.weights = cut_weights(r->a->kernels, &r->conv);
+    t.partials = (float *)((char *)r->scratch + forward_bytes(r->a->kernels, &r->conv));
+    fv_parallel_for(t.weights.splits * t.weights.out_tiles * t.weights.in_tiles, weights_task, &t);
     const int blocks = r->conv.groups > 1 ? 1 : fv_ceil_div(r->conv.out_c, FV_CONV_BLOCK);
     fv_parallel_for(blocks, reduce_task, &t);
 }
 
 const fv_conv_route fv_conv_dense = {
-    .cut = cut,
+    .forward_pack = FV_PACK_FORWARD,
+    .backward_pack = FV_PACK_BACKWARD,
+    .chunks = chunks,
     .forward_bytes = forward_bytes,
     .backward_bytes = backward_bytes,
     .forward = forward,

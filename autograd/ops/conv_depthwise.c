@@ -10,11 +10,9 @@ static int rows_per_task(const fv_conv *c)
     return fv_rows_per_task(w->n * w->out_h, 2 * (size_t)w->out_w * (size_t)c->out_c);
 }
 
-static void cut(const fv_conv *c, int *chunks, int *per_chunk)
+static int chunks(const fv_conv *c)
 {
-    const int rows = rows_per_task(c);
-    *chunks = fv_ceil_div(c->window.n * c->window.out_h, rows);
-    *per_chunk = rows * c->window.out_w;
+    return fv_ceil_div(c->window.n * c->window.out_h, rows_per_task(c));
 }
 
 static size_t no_bytes(const fv_kernels *k, const fv_conv *c)
@@ -62,19 +60,14 @@ static void forward_task(void *ctx, int task, int worker)
     j.row0 = task * rows;
     j.row1 = fv_min(j.row0 + rows, w->n * w->out_h);
     r->a->kernels->depthwise_forward(&j);
-    if (!r->moments.partials) return;
-    float *mean = fv_moments_mean(&r->moments, task);
-    r->a->kernels->moments((j.row1 - j.row0) * w->out_w, j.channels,
-                           r->y.data + (ptrdiff_t)j.row0 * w->out_w * r->y.pixel_stride,
-                           r->y.pixel_stride, mean, mean + j.channels);
+    fv_moments_take(&r->moments, r->a->kernels, task, r->y, j.row0 * w->out_w,
+                    (j.row1 - j.row0) * w->out_w, 0, j.channels);
 }
 
 static void forward(const fv_conv_run *r)
 {
-    int chunks, per_chunk;
-    cut(&r->conv, &chunks, &per_chunk);
     fv_conv_run run = *r;
-    fv_parallel_for(chunks, forward_task, &run);
+    fv_parallel_for(chunks(&r->conv), forward_task, &run);
 }
 
 static int data_rows_per_task(const fv_conv *c)
@@ -169,7 +162,9 @@ static void backward_weights(const fv_conv_run *r)
 }
 
 const fv_conv_route fv_conv_depthwise = {
-    .cut = cut,
+    .forward_pack = FV_PACK_DEPTHWISE,
+    .backward_pack = FV_PACK_DEPTHWISE,
+    .chunks = chunks,
     .forward_bytes = no_bytes,
     .backward_bytes = backward_bytes,
     .forward = forward,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* autograd/ops/conv_impl.h - how a convolution is spread over tasks. For autograd/ops only.
  *
- * Two routes: dense (implicit GEMM, any groups) and depthwise (one filter per channel). The
- * operator, conv2d.c, does what they have in common.
+ * Three routes: dense (implicit GEMM, any groups), Winograd (3x3 of many channels) and depthwise
+ * (one filter per channel). The operator, conv2d.c, does what they have in common.
  */
 #ifndef FV_AUTOGRAD_OPS_CONV_IMPL_H
 #define FV_AUTOGRAD_OPS_CONV_IMPL_H
@@ -20,8 +20,9 @@ typedef struct fv_conv_run {
 } fv_conv_run;
 
 typedef struct fv_conv_route {
-    /* How the output's pixels are cut into chunks: the moments' chunks. */
-    void (*cut)(const fv_conv *c, int *chunks, int *per_chunk);
+    fv_pack_kind forward_pack, backward_pack; /* packs[0], packs[1]; equal: one for both */
+    /* Into how many chunks the output's pixels are cut: the moments' chunks. */
+    int (*chunks)(const fv_conv *c);
     size_t (*forward_bytes)(const fv_kernels *k, const fv_conv *c); /* of scratch */
     size_t (*backward_bytes)(const fv_kernels *k, const fv_conv *c);
     void (*forward)(const fv_conv_run *r);
@@ -29,7 +30,21 @@ typedef struct fv_conv_route {
     void (*backward_weights)(const fv_conv_run *r); /* to a->grad_in[FV_IN_WEIGHT] */
 } fv_conv_route;
 
-extern const fv_conv_route fv_conv_dense, fv_conv_depthwise;
+extern const fv_conv_route fv_conv_dense, fv_conv_winograd, fv_conv_depthwise;
+
+/* Whether Winograd's way is there for a convolution, and pays. */
+bool fv_winograd_pays(const fv_op_args *a, const fv_conv *c);
+
+/* How the sum for the weights' gradient is cut: partial sums over splits of `units` (pixels, rows),
+ * and where these are few, tiles of channels. */
+typedef struct fv_weight_cut {
+    int splits, per_split;                      /* count, units */
+    int out_tiles, out_step, in_tiles, in_step; /* count, channels */
+    size_t partial_floats;                      /* from one partial to the next */
+} fv_weight_cut;
+
+/* `floats` are one partial's; a split has at least `least` units. */
+fv_weight_cut fv_cut_weights(const fv_conv *c, size_t floats, int units, int least);
 
 /* The second half of batch norm's backward and both backwards of the convolution in one: dy is
  * used while it is still in the cache. Only where both gradients are wanted and the shape gives

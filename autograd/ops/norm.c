@@ -19,7 +19,29 @@ fv_norm_state fv_norm_state_at(void *memory, int channels)
 
 size_t fv_moments_bytes(int chunks, int channels)
 {
-    return (size_t)chunks * 2 * (size_t)channels * sizeof(float);
+    return (size_t)chunks * (2 * (size_t)channels * sizeof(float) + sizeof(int));
+}
+
+fv_moments fv_moments_at(void *memory, int chunks, int channels)
+{
+    float *partials = memory;
+    void *end = partials + (size_t)chunks * 2 * (size_t)channels;
+    return (fv_moments){ partials, end, chunks, channels };
+}
+
+static float *mean_of(const fv_moments *m, int chunk)
+{
+    return m->partials + (size_t)chunk * 2 * (size_t)m->channels;
+}
+
+void fv_moments_take(const fv_moments *m, const fv_kernels *k, int chunk, fv_view y, int first,
+                     int count, int channel0, int channel1)
+{
+    if (!m->partials) return;
+    float *mean = mean_of(m, chunk) + channel0;
+    k->moments(count, channel1 - channel0, fv_pixel(y, first) + channel0, y.pixel_stride, mean,
+               mean + m->channels);
+    if (channel0 == 0) m->pixels[chunk] = count;
 }
 
 bool fv_norm_is_fixed(const fv_op_args *a)
@@ -53,8 +75,8 @@ static void combine(const statistics *s, int c)
     const fv_moments *m = s->moments;
     double mean = 0.0, m2 = 0.0, count = 0.0;
     for (int i = 0; i < m->chunks; i++) {
-        const float *chunk = fv_moments_mean(m, i);
-        const double n = (double)fv_min(m->per_chunk, m->pixels - i * m->per_chunk);
+        const float *chunk = mean_of(m, i);
+        const double n = (double)m->pixels[i];
         const double delta = (double)chunk[c] - mean, total = count + n;
         mean += delta * n / total;
         m2 += (double)chunk[m->channels + c] + delta * delta * count * n / total;

@@ -42,18 +42,20 @@ typedef struct fv_norm_state {
 size_t fv_norm_state_bytes(int channels);
 fv_norm_state fv_norm_state_at(void *memory, int channels);
 
-/* Partial moments: chunk i covers pixels [i * per_chunk, ...) and has mean[channels],
- * m2[channels]. */
+/* Partial moments, of chunks of pixels. */
 typedef struct fv_moments {
-    float *partials;
-    int chunks, per_chunk, pixels, channels;
+    float *partials; /* [chunks]: mean[channels], m2[channels]; NULL: not wanted */
+    int *pixels;     /* [chunks] */
+    int chunks, channels;
 } fv_moments;
 
 size_t fv_moments_bytes(int chunks, int channels);
-static inline float *fv_moments_mean(const fv_moments *m, int chunk)
-{
-    return m->partials + (size_t)chunk * 2 * (size_t)m->channels;
-}
+/* In a block of fv_moments_bytes(). */
+fv_moments fv_moments_at(void *memory, int chunks, int channels);
+/* Takes those of pixels [first, first + count) of y, channels [channel0, channel1), as a chunk's.
+ * Does nothing where they are not wanted. */
+void fv_moments_take(const fv_moments *m, const fv_kernels *k, int chunk, fv_view y, int first,
+                     int count, int channel0, int channel1);
 
 /* True if the running statistics are used: in evaluation, or when they are frozen. */
 bool fv_norm_is_fixed(const fv_op_args *a);

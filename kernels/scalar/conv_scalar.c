@@ -184,8 +184,15 @@ static void reduce(const fv_conv_reduce *j)
             }
 }
 
+static bool winograd_fits(const fv_conv *c)
+{
+    (void)c;
+    return false;
+}
+
 void fv_conv_scalar(fv_kernels *k)
 {
+    k->winograd_fits = winograd_fits;
     k->conv_scratch_bytes = scratch_bytes;
     k->conv_packed_forward_floats = weight_floats;
     k->conv_packed_backward_floats = weight_floats;
