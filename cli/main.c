@@ -48,10 +48,12 @@ static void start_threads(int requested)
             choice.reason);
 }
 
+/* argv: the program, the command, and what follows them. */
 static fv_status run(const fv_command *command, int argc, char **argv, fv_error *err)
 {
     fv_arguments arguments = { 0 };
-    FV_TRY(fv_arguments_parse(&arguments, command, argc, argv, err));
+    FV_TRY(fv_arguments_parse(&arguments, command, argc - 2, argv + 2, err));
+    arguments.program = argv[0];
     fv_status status = FV_OK;
     if (arguments.help) {
         fv_options_help(stdout, command);
@@ -81,7 +83,7 @@ int main(int argc, char **argv)
     fv_error err = { .message = "" };
     const fv_command *command = NULL;
     fv_status status = fv_command_find(name, &command, &err);
-    if (status == FV_OK) status = run(command, argc - 2, argv + 2, &err);
+    if (status == FV_OK) status = run(command, argc, argv, &err);
     if (status != FV_OK) print_error(command, err.message);
     return exit_status(status);
 }

@@ -50,6 +50,7 @@ typedef struct fv_option {
 
 /* What was given. Strings are borrowed from argv. */
 typedef struct fv_arguments {
+    const char *program;    /* as it was called, "build/fovea"; the caller of parse sets it */
     const char *config;     /* of -c, or NULL */
     const char **overrides; /* of -o, in order; owned array */
     int override_count;

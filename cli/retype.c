@@ -25,7 +25,7 @@ static void add_word(text *t, const char *word)
 {
     static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                "_-./=:,+@%";
-    add(t, ' ');
+    if (t->used) add(t, ' ');
     if (word[0] && strspn(word, safe) == strlen(word)) {
         add_plain(t, word);
         return;
@@ -50,7 +50,7 @@ void fv_retype(char *out, size_t size, const fv_arguments *a, const char *comman
                const char *value)
 {
     text t = { out, size, 0 };
-    add_plain(&t, "fovea");
+    add_word(&t, a->program);
     add_word(&t, command);
     if (a->config) {
         add_word(&t, "-c");

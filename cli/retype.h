@@ -5,9 +5,9 @@
 
 #include "cli/options.h"
 
-/* "fovea <command> -c FILE -o ... --threads N" as it was given, quoted for a shell. With `key`,
- * "-o key=value" is added; overrides of Global.checkpoints and Global.pretrained_model are then
- * left out. Cut off where `size` ends. */
+/* "build/fovea <command> -c FILE -o ... --threads N" as it was called, quoted for a shell. With
+ * `key`, "-o key=value" is added; overrides of Global.checkpoints and Global.pretrained_model are
+ * then left out. Cut off where `size` ends. */
 void fv_retype(char *out, size_t size, const fv_arguments *arguments, const char *command,
                const char *key, const char *value);
 

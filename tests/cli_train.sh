@@ -75,8 +75,8 @@ for signal in INT TERM; do
     wait $process
     [ $? -eq $expected ]
     check "SIG$signal ends with $expected"
-    command=$(sed -n 's/^to go on: fovea //p' "$work/err")
-    [ -n "$command" ] && eval "\"$fovea\" $command" >"$work/out" 2>/dev/null &&
+    command=$(sed -n 's/^to go on: //p' "$work/err")
+    [ -n "$command" ] && eval "$command" >"$work/out" 2>/dev/null &&
         [ "$(checksum)" = "$plain" ] && [ "$(rows $signal)" = "$(rows plain)" ]
     check "the command it tells goes on to the same weights and rows"
 done

@@ -109,9 +109,11 @@ static void test_retyping(void **unused)
     (void)unused;
     const char *overrides[] = { "Global.checkpoints=old", "Arch.name=a b", "X='y'",
                                 "Global.pretrained_model=w" };
-    const fv_arguments a = {
-        .config = "my config.yaml", .overrides = overrides, .override_count = 4, .threads = 3
-    };
+    fv_arguments a = { .program = "fovea",
+                       .config = "my config.yaml",
+                       .overrides = overrides,
+                       .override_count = 4,
+                       .threads = 3 };
     char text[FV_PROGRESS_LINE];
     fv_retype(text, sizeof(text), &a, "train", NULL, NULL);
     assert_string_equal(text, "fovea train -c 'my config.yaml' -o Global.checkpoints=old -o "
@@ -122,6 +124,9 @@ static void test_retyping(void **unused)
                               "'X='\\''y'\\''' -o Global.checkpoints=out/latest.h5 --threads 3");
     fv_retype(text, 12, &a, "train", NULL, NULL);
     assert_string_equal(text, "fovea train");
+    a = (fv_arguments){ .program = "/my bin/fovea" };
+    fv_retype(text, sizeof(text), &a, "eval", NULL, NULL);
+    assert_string_equal(text, "'/my bin/fovea' eval");
 }
 
 int main(void)
