@@ -15,7 +15,8 @@ cd "$(dirname "$0")"
 log=build/Testing/Temporary/LastTest.log
 only=$(IFS='|'; echo "$*")
 
-fovea_install build check
+fovea_install build check || true
+fovea_can_build || exit 1
 mkdir -p build
 cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DFV_WERROR=ON > build/configure.log 2>&1 || {
     tail -n 20 build/configure.log >&2

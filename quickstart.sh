@@ -40,8 +40,8 @@ case ${1-} in
 esac
 
 step 'tools and libraries'
-fovea_install build
-echo 'ready'
+if fovea_install build; then echo 'ready'; fi
+fovea_can_build || exit 1
 
 step 'build'
 mkdir -p build

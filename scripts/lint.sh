@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
-fovea_install build lint
+fovea_install build check lint || true
+fovea_can_build || exit 1
 cmake -S . -B build/lint -DCMAKE_BUILD_TYPE=Debug -DCMAKE_EXPORT_COMPILE_COMMANDS=ON > /dev/null
 if [ $# -eq 0 ]; then
     # Vector code is compiled twice, with flags of its own; what it shares with scalar code is seen there.
@@ -12,4 +13,5 @@ if [ $# -eq 0 ]; then
 else
     files=("$@")
 fi
-printf '%s\0' "${files[@]}" | xargs -0 -n 4 -P "$(nproc)" clang-tidy -p build/lint --quiet
+printf '%s\0' "${files[@]}" | xargs -0 -n 4 -P "$(nproc)" clang-tidy -p build/lint --quiet \
+    2> >(grep -v ' warnings\? generated\.$' >&2)

@@ -5,7 +5,7 @@
 #     fovea_install build check    to test it too
 #
 # Installs Debian packages if any is missing, and only then calls apt-get. On other systems, or without the
-# right to install, it says what is missing and goes on: the build decides.
+# right to install, it says what is missing; the caller goes on, and the build decides.
 
 # use, Debian package, what shows that it is there (from wherever), what it is
 fovea_needs() {
@@ -17,7 +17,7 @@ build|cmake|command cmake|CMake, 3.20 or newer
 build|pkg-config|command pkg-config|pkg-config
 build|libyaml-dev|module yaml-0.1|libyaml, for configurations
 build|libjansson-dev|module jansson|jansson, for JSON
-build|libjpeg62-turbo-dev|module libjpeg|libjpeg-turbo, for pictures
+build|libjpeg-dev|module libjpeg|libjpeg-turbo, for pictures
 build|libpng-dev|module libpng|libpng, for pictures
 build|libhdf5-dev|module hdf5|HDF5, for checkpoints
 build|libopenblas0|library libopenblas.so.0|OpenBLAS, for fully connected layers; loaded at run time
@@ -25,7 +25,8 @@ check|libcmocka-dev|module cmocka|cmocka, for the tests
 check|python3|command python3|Python 3, for the layer check
 check|git|command git|git, for the layer check
 check|clang-format|command clang-format|clang-format 14, for the format check
-lint|clang-tidy|command clang-tidy|clang-tidy
+lint|clang-tidy|command clang-tidy|clang-tidy 14
+lint|libomp-dev|file /usr/lib/llvm-*/lib/clang/*/include/omp.h|OpenMP's header for clang
 LIST
 }
 
@@ -34,6 +35,7 @@ fovea_is_there() { # kind, name
     command) command -v "$2" > /dev/null ;;
     header) echo "#include <$2>" | cc -E - > /dev/null 2>&1 ;;
     module) pkg-config --exists "$2" 2> /dev/null ;;
+    file) compgen -G "$2" > /dev/null ;;
     library) ${LDCONFIG:-/sbin/ldconfig} -p 2> /dev/null | grep -q "$2" ;;
     esac
 }
@@ -57,26 +59,38 @@ LIST
 fovea_apt() { # packages...
     local become=''
     [ "$(id -u)" -eq 0 ] || become='sudo'
-    echo "installing:$packages"
+    echo "installing: $*"
     export DEBIAN_FRONTEND=noninteractive
-    $become apt-get update -qq || return
-    # shellcheck disable=SC2086
-    $become apt-get install -y -qq --no-install-recommends $packages > /dev/null
+    # Lists that cannot be fetched may belong to a source that is not needed here.
+    $become apt-get update -qq || true
+    $become apt-get install -y -qq --no-install-recommends "$@" > /dev/null
 }
 
+# Ends with 1 if something is still missing; what that is has been said.
 fovea_install() { # uses...
     local packages names
     fovea_missing "$@"
     [ -n "$packages" ] || return 0
-    if command -v apt-get > /dev/null && { [ "$(id -u)" -eq 0 ] || command -v sudo > /dev/null; }; then
-        fovea_apt && return 0
-        echo "apt-get failed; these are missing:$names" >&2
-    elif command -v apt-get > /dev/null; then
+    if ! command -v apt-get > /dev/null; then
+        echo "missing here:$names" >&2
+        echo "in Debian's packages these are:$packages" >&2
+    elif [ "$(id -u)" -ne 0 ] && ! command -v sudo > /dev/null; then
         echo "missing, and installing takes root or sudo:$names" >&2
         echo "ask somebody for:  apt-get install$packages" >&2
     else
-        echo "missing on this system (the packages' names are Debian's:$packages):$names" >&2
-        echo "going on without them; install them if the build stops" >&2
+        # shellcheck disable=SC2086
+        (umask 022 && fovea_apt $packages) && return 0
+        echo "apt-get could not install:$packages; missing are$names" >&2
     fi
-    return 0
+    return 1
+}
+
+# Says so and ends with 1 if there is nothing to build with.
+fovea_can_build() {
+    local tool
+    for tool in cmake "${CC:-cc}" pkg-config; do
+        command -v "$tool" > /dev/null && continue
+        echo "nothing can be built without $tool: install what is listed above, then start this again" >&2
+        return 1
+    done
 }
