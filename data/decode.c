@@ -14,15 +14,20 @@ enum { DEFAULT_MAX_PIXELS = 178956970 };
 
 fv_status fv_picture_reserve(fv_picture *picture, int width, int height, fv_error *err)
 {
+    return fv_decode_reserve(picture, width, height, 0, err);
+}
+
+fv_status fv_decode_reserve(fv_picture *picture, int width, int height, size_t more, fv_error *err)
+{
     if (width < 1 || height < 1) {
         return fv_fail(err, FV_ERR_SHAPE, "a picture of %d x %d pixels is empty", width, height);
     }
     const uint64_t pixels = (uint64_t)width * (uint64_t)height; /* < 2^62 */
-    if (pixels > SIZE_MAX / 3) {
+    if (pixels > (SIZE_MAX - more) / 3) {
         return fv_fail(err, FV_ERR_NOMEM, "a picture of %d x %d pixels: out of memory", width,
                        height);
     }
-    const size_t need = (size_t)pixels * 3;
+    const size_t need = (size_t)pixels * 3 + more;
     if (need > picture->capacity) {
         fv_picture_deinit(picture);
         picture->data = fv_alloc(need);
@@ -111,18 +116,37 @@ fv_status fv_decode_check_size(uint64_t width, uint64_t height, const fv_decode_
     return FV_OK;
 }
 
+static fv_status decode(fv_decode_job job, fv_error *err)
+{
+    fv_decode_options o = job.options ? *job.options : (fv_decode_options){ 0 };
+    if (o.max_pixels <= 0) o.max_pixels = DEFAULT_MAX_PIXELS;
+    if (o.shrink <= 0) o.shrink = 1;
+    job.options = &o;
+    if (starts_with(job.bytes, job.size, 0, "\xff\xd8", 2)) return fv_decode_jpeg(&job, err);
+    if (starts_with(job.bytes, job.size, 0, "\x89PNG", 4)) return fv_decode_png(&job, err);
+    return fail_unknown(job.bytes, job.size, err);
+}
+
 fv_status fv_decode(fv_picture *picture, const uint8_t *bytes, size_t size,
                     const fv_decode_options *options, fv_error *err)
 {
-    fv_decode_options o = options ? *options : (fv_decode_options){ 0 };
-    if (o.max_pixels <= 0) o.max_pixels = DEFAULT_MAX_PIXELS;
-    if (starts_with(bytes, size, 0, "\xff\xd8", 2)) {
-        return fv_decode_jpeg(picture, bytes, size, &o, err);
-    }
-    if (starts_with(bytes, size, 0, "\x89PNG", 4)) {
-        return fv_decode_png(picture, bytes, size, &o, err);
-    }
-    return fail_unknown(bytes, size, err);
+    return fv_decode_part(picture, bytes, size, options, NULL, err);
+}
+
+fv_status fv_decode_part(fv_picture *picture, const uint8_t *bytes, size_t size,
+                         const fv_decode_options *options, fv_rect *part, fv_error *err)
+{
+    const fv_decode_job job = {
+        .bytes = bytes, .size = size, .options = options, .picture = picture, .part = part
+    };
+    return decode(job, err);
+}
+
+fv_status fv_decode_read_info(fv_decode_info *info, const uint8_t *bytes, size_t size,
+                              const fv_decode_options *options, fv_error *err)
+{
+    const fv_decode_job job = { .bytes = bytes, .size = size, .options = options, .info = info };
+    return decode(job, err);
 }
 
 fv_status fv_decode_file(fv_picture *picture, const char *path, const fv_decode_options *options,

@@ -36,12 +36,28 @@ typedef struct fv_rect {
 typedef struct fv_decode_options {
     bool apply_exif; /* turn as the JPEG's EXIF orientation says (OpenCV does, Pillow does not) */
     int64_t max_pixels; /* refuse more; 0: 178956970, where Pillow refuses too */
+    int shrink; /* 2, 4, 8: sides of a JPEG divided by that and rounded up, each block of 8 x 8 made
+                   with so many pixels less; 0, 1: no. Of no influence on max_pixels */
 } fv_decode_options;
 
 /* Truncated data is an error, as in Pillow. Messages have no file name; callers prepend it.
  * `options` may be NULL: all zero. After an error the picture's pixels are arbitrary. */
 fv_status fv_decode(fv_picture *picture, const uint8_t *bytes, size_t size,
                     const fv_decode_options *options, fv_error *err);
+
+/* As fv_decode(), but of `part` alone if that is less work: the same bytes for less. `part` lies
+ * inside the picture and becomes what has been decoded of it, at least what was asked for. Damage
+ * elsewhere may go unseen, but not that the file ends too early. */
+fv_status fv_decode_part(fv_picture *picture, const uint8_t *bytes, size_t size,
+                         const fv_decode_options *options, fv_rect *part, fv_error *err);
+
+/* What the header says of the picture that fv_decode() would make. */
+typedef struct fv_decode_info {
+    int width, height; /* pixels */
+    bool shrinks;      /* fv_decode_options.shrink matters */
+} fv_decode_info;
+fv_status fv_decode_read_info(fv_decode_info *info, const uint8_t *bytes, size_t size,
+                              const fv_decode_options *options, fv_error *err);
 
 /* Reads the file and decodes; messages begin with the path. At most 256 MiB. */
 fv_status fv_decode_file(fv_picture *picture, const char *path, const fv_decode_options *options,

@@ -13,11 +13,20 @@ enum {
     FV_DECODE_MAX_MEGABYTES = 1536  /* of libjpeg's own, for the coefficients of such a file */
 };
 
-/* As fv_decode(), for bytes that begin as the format does; `options` has its max_pixels set. */
-fv_status fv_decode_jpeg(fv_picture *picture, const uint8_t *bytes, size_t size,
-                         const fv_decode_options *options, fv_error *err);
-fv_status fv_decode_png(fv_picture *picture, const uint8_t *bytes, size_t size,
-                        const fv_decode_options *options, fv_error *err);
+/* One file on its way to pixels. */
+typedef struct fv_decode_job {
+    const uint8_t *bytes; /* they begin as the format does */
+    size_t size;
+    const fv_decode_options *options; /* max_pixels and shrink are set */
+    fv_decode_info *info;             /* asked for if not NULL; else: */
+    fv_picture *picture;
+    fv_rect *part; /* or NULL: the whole */
+} fv_decode_job;
+fv_status fv_decode_jpeg(const fv_decode_job *job, fv_error *err);
+fv_status fv_decode_png(const fv_decode_job *job, fv_error *err);
+
+/* As fv_picture_reserve(), with room for so many bytes behind the pixels. */
+fv_status fv_decode_reserve(fv_picture *picture, int width, int height, size_t more, fv_error *err);
 
 /* Refuses more pixels than the options allow. */
 fv_status fv_decode_check_size(uint64_t width, uint64_t height, const fv_decode_options *options,

@@ -3,7 +3,6 @@
  * OpenCV use. Damage inside the data is decoded as well as it can be, as they do; a file that ends
  * too early is an error. */
 #include "base/compiler.h"
-#include "base/memory.h"
 #include "data/decode_impl.h"
 
 #include <ctype.h>
@@ -18,8 +17,11 @@
 enum {
     ROWS = 16,             /* per call of libjpeg */
     PIXELS_PER_BYTE = 512, /* a block of 64 costs at least one bit where Huffman codes are used */
+    COLOUR_REACH = 4,      /* pixels on either side, from which colours are interpolated */
     EXIF_MARKER = JPEG_APP0 + 1
 };
+
+#define TRUNCATED "jpeg: truncated: the file ends before the picture"
 
 /* All that lives across setjmp() is here and not in registers. */
 typedef struct jpeg_job {
@@ -27,11 +29,9 @@ typedef struct jpeg_job {
     struct jpeg_error_mgr errors;
     struct jpeg_progress_mgr progress;
     jmp_buf back;
-    fv_picture *picture;
-    uint8_t *cmyk; /* ROWS rows, for four components */
-    const uint8_t *bytes;
-    size_t size;
+    const fv_decode_job *asked;
     const fv_decode_options *options;
+    uint8_t *lines;  /* ROWS rows from libjpeg, where they are not those of the picture; or NULL */
     int orientation; /* 1 to 8, as EXIF counts; 1: as it lies */
     int scan;        /* the one at work, from 1 */
     int64_t visited; /* blocks of 64 coefficients, over all scans */
@@ -72,8 +72,7 @@ static void on_message(j_common_ptr cinfo, int level)
     if (level >= 0) return;
     cinfo->err->num_warnings++;
     if (cinfo->err->msg_code == JWRN_JPEG_EOF) {
-        leave(job, fv_fail(job->err, FV_ERR_FORMAT,
-                           "jpeg: truncated: the file ends before the picture"));
+        leave(job, fv_fail(job->err, FV_ERR_FORMAT, TRUNCATED));
     }
 }
 
@@ -188,30 +187,123 @@ static fv_status check_claims(const jpeg_job *job)
     const struct jpeg_decompress_struct *c = &job->cinfo;
     FV_TRY(fv_decode_check_size(c->image_width, c->image_height, job->options, job->err));
     if (!c->arith_code &&
-        (uint64_t)c->image_width * c->image_height / PIXELS_PER_BYTE > job->size) {
+        (uint64_t)c->image_width * c->image_height / PIXELS_PER_BYTE > job->asked->size) {
         return fv_fail(job->err, FV_ERR_FORMAT,
                        "jpeg: claims %u x %u pixels, but has only %zu bytes of data",
-                       c->image_width, c->image_height, job->size);
+                       c->image_width, c->image_height, job->asked->size);
     }
     return FV_OK;
 }
 
-static void read_rows(jpeg_job *job)
+/* Sets up libjpeg and reads the header. False: it cannot be read, see the status. */
+static bool read_header(jpeg_job *job)
 {
     struct jpeg_decompress_struct *c = &job->cinfo;
-    const size_t row_bytes = (size_t)c->output_width * 3, cmyk_bytes = (size_t)c->output_width * 4;
-    JSAMPROW rows[ROWS];
-    while (c->output_scanline < c->output_height) {
-        const JDIMENSION y = c->output_scanline;
-        uint8_t *out = job->picture->data + y * row_bytes;
-        const int wanted = fv_min(ROWS, (int)(c->output_height - y));
-        for (int i = 0; i < wanted; i++) {
-            rows[i] = job->cmyk ? job->cmyk + (size_t)i * cmyk_bytes : out + (size_t)i * row_bytes;
-        }
+    jpeg_create_decompress(c);
+    c->mem->max_memory_to_use = (long)FV_DECODE_MAX_MEGABYTES << 20;
+    c->progress = &job->progress;
+    jpeg_mem_src(c, job->asked->bytes, job->asked->size);
+    if (job->options->apply_exif) jpeg_save_markers(c, EXIF_MARKER, 0xffff);
+    jpeg_read_header(c, TRUE);
+    job->status = check_claims(job);
+    if (job->options->apply_exif) job->orientation = find_orientation(c->marker_list);
+    c->out_color_space = c->num_components == 4 ? JCS_CMYK : JCS_RGB;
+    c->dct_method = JDCT_ISLOW;
+    c->do_fancy_upsampling = TRUE;
+    c->scale_denom = (unsigned)job->options->shrink;
+    return job->status == FV_OK;
+}
+
+static void read_info(jpeg_job *job, fv_decode_info *info)
+{
+    jpeg_calc_output_dimensions(&job->cinfo);
+    const int width = (int)job->cinfo.output_width, height = (int)job->cinfo.output_height;
+    const bool swap = job->orientation >= 5;
+    *info = (fv_decode_info){ .width = swap ? height : width,
+                              .height = swap ? width : height,
+                              .shrinks = true };
+}
+
+/* ---- Parts ----
+ *
+ * Rows before the part need their codes read but no pixels, those behind it nothing, and of the
+ * others only the blocks that the part touches are made. */
+
+#if defined(LIBJPEG_TURBO_VERSION_NUMBER) && LIBJPEG_TURBO_VERSION_NUMBER >= 2000000
+#define HAS_PARTS 1
+#else
+#define HAS_PARTS 0
+#endif
+
+/* Leaves to libjpeg the columns that the part needs, and those beside it from which colours are
+ * interpolated. Returns the first of them. All columns if colours have less than half of the
+ * columns: then libjpeg would make other pixels. */
+static int crop_columns(jpeg_job *job, const fv_rect *part)
+{
+    struct jpeg_decompress_struct *c = &job->cinfo;
+#if HAS_PARTS
+    const int first = fv_max(0, part->x - COLOUR_REACH);
+    const int end = fv_min((int)c->output_width, part->x + part->width + COLOUR_REACH);
+    JDIMENSION x = (JDIMENSION)first, width = (JDIMENSION)(end - first);
+    if (width == c->output_width || c->max_h_samp_factor > 2) return 0;
+    jpeg_crop_scanline(c, &x, &width);
+    return (int)x;
+#else
+    (void)c;
+    (void)part;
+    return 0;
+#endif
+}
+
+static void skip_rows(jpeg_job *job, int count)
+{
+    struct jpeg_decompress_struct *c = &job->cinfo;
+#if HAS_PARTS
+    if (count > 0) jpeg_skip_scanlines(c, (JDIMENSION)count);
+#endif
+    while (c->output_scanline < (JDIMENSION)count) {
+        JSAMPROW row = job->lines ? job->lines : job->asked->picture->data;
+        jpeg_read_scanlines(c, &row, 1);
+    }
+}
+
+/* What has not been read holds an end marker, unless it is all there is: then libjpeg would find
+ * the file to be truncated. In the coded data of a scan 0xff 0xd9 is nothing else. */
+static void check_end(jpeg_job *job)
+{
+    struct jpeg_decompress_struct *c = &job->cinfo;
+    if (c->output_scanline == c->output_height) {
+        jpeg_finish_decompress(c);
+        return;
+    }
+    if (c->unread_marker == JPEG_EOI || jpeg_input_complete(c)) return;
+    if (!memmem(c->src->next_input_byte, c->src->bytes_in_buffer, "\xff\xd9", 2)) {
+        job->status = fv_fail(job->err, FV_ERR_FORMAT, TRUNCATED);
+    }
+}
+
+/* Rows of the part, from lines that begin at column `left`. */
+static void read_rows(jpeg_job *job, const fv_rect *part, int left)
+{
+    struct jpeg_decompress_struct *c = &job->cinfo;
+    const size_t row_bytes = (size_t)part->width * 3, components = (size_t)c->output_components;
+    const size_t line_bytes = (size_t)c->output_width * components;
+    const size_t skipped = (size_t)(part->x - left) * components;
+    const JDIMENSION end = (JDIMENSION)(part->y + part->height);
+    uint8_t *out = job->asked->picture->data;
+    while (c->output_scanline < end) {
+        JSAMPROW rows[ROWS];
+        const int wanted = fv_min(ROWS, (int)(end - c->output_scanline));
+        for (int i = 0; i < wanted; i++)
+            rows[i] =
+                job->lines ? job->lines + (size_t)i * line_bytes : out + (size_t)i * row_bytes;
         const int got = (int)jpeg_read_scanlines(c, rows, (JDIMENSION)wanted);
-        for (int i = 0; i < got && job->cmyk; i++) {
-            convert_cmyk(rows[i], out + (size_t)i * row_bytes, (int)c->output_width,
-                         c->saw_Adobe_marker);
+        for (int i = 0; i < got; i++, out += row_bytes) {
+            const uint8_t *in = rows[i] + skipped;
+            if (components == 4)
+                convert_cmyk(in, out, part->width, c->saw_Adobe_marker);
+            else if (job->lines)
+                memcpy(out, in, row_bytes);
         }
     }
 }
@@ -219,51 +311,46 @@ static void read_rows(jpeg_job *job)
 static void read_picture(jpeg_job *job)
 {
     struct jpeg_decompress_struct *c = &job->cinfo;
-    jpeg_create_decompress(c);
-    c->mem->max_memory_to_use = (long)FV_DECODE_MAX_MEGABYTES << 20;
-    c->progress = &job->progress;
-    jpeg_mem_src(c, job->bytes, job->size);
-    if (job->options->apply_exif) jpeg_save_markers(c, EXIF_MARKER, 0xffff);
-    jpeg_read_header(c, TRUE);
-    job->status = check_claims(job);
-    if (job->status != FV_OK) return;
-    if (job->options->apply_exif) job->orientation = find_orientation(c->marker_list);
-
-    const bool four = c->num_components == 4;
-    c->out_color_space = four ? JCS_CMYK : JCS_RGB;
-    c->dct_method = JDCT_ISLOW;
-    c->do_fancy_upsampling = TRUE;
     jpeg_start_decompress(c);
-    job->status =
-        fv_picture_reserve(job->picture, (int)c->output_width, (int)c->output_height, job->err);
-    if (job->status == FV_OK && four) {
-        job->cmyk = fv_alloc((size_t)c->output_width * 4 * ROWS);
-        if (!job->cmyk) job->status = fv_fail(job->err, FV_ERR_NOMEM, "jpeg: out of memory");
-    }
+    const fv_rect all = { 0, 0, (int)c->output_width, (int)c->output_height };
+    const bool whole = !job->asked->part || job->orientation != 1;
+    const fv_rect part = whole ? all : *job->asked->part;
+    const int left = whole ? 0 : crop_columns(job, &part);
+    const bool direct = part.width == (int)c->output_width && c->output_components == 3;
+    const size_t line_bytes = (size_t)c->output_width * (size_t)c->output_components;
+    fv_picture *picture = job->asked->picture;
+    job->status = fv_decode_reserve(picture, part.width, part.height,
+                                    direct ? 0 : ROWS * line_bytes, job->err);
     if (job->status != FV_OK) return;
-    read_rows(job);
-    jpeg_finish_decompress(c);
+    if (!direct) job->lines = picture->data + (size_t)part.width * (size_t)part.height * 3;
+    skip_rows(job, part.y);
+    read_rows(job, &part, left);
+    check_end(job);
 }
 
-fv_status fv_decode_jpeg(fv_picture *picture, const uint8_t *bytes, size_t size,
-                         const fv_decode_options *options, fv_error *err)
+static fv_status turn_all(jpeg_job *job)
 {
-    jpeg_job job = { .picture = picture,
-                     .bytes = bytes,
-                     .size = size,
-                     .options = options,
-                     .orientation = 1,
-                     .err = err };
+    fv_picture *picture = job->asked->picture;
+    FV_TRY(turn(picture, job->orientation, job->err));
+    if (job->asked->part) *job->asked->part = (fv_rect){ 0, 0, picture->width, picture->height };
+    return FV_OK;
+}
+
+fv_status fv_decode_jpeg(const fv_decode_job *asked, fv_error *err)
+{
+    jpeg_job job = { .asked = asked, .options = asked->options, .orientation = 1, .err = err };
     job.cinfo.client_data = &job;
     job.cinfo.err = jpeg_std_error(&job.errors);
     job.errors.error_exit = on_error;
     job.errors.emit_message = on_message;
     job.progress.progress_monitor = on_progress;
-    if (setjmp(job.back) == 0) read_picture(&job);
-    jpeg_destroy_decompress(&job.cinfo);
-    fv_free(job.cmyk);
-    if (job.status == FV_OK && job.orientation != 1) {
-        job.status = turn(picture, job.orientation, err);
+    if (setjmp(job.back) == 0 && read_header(&job)) {
+        if (asked->info)
+            read_info(&job, asked->info);
+        else
+            read_picture(&job);
     }
+    jpeg_destroy_decompress(&job.cinfo);
+    if (job.status == FV_OK && !asked->info && job.orientation != 1) job.status = turn_all(&job);
     return job.status;
 }

@@ -14,10 +14,8 @@ enum {
 
 /* All that lives across setjmp() is here and not in registers. */
 typedef struct png_job {
-    fv_picture *picture;
+    const fv_decode_job *asked;
     const uint8_t *next, *end;
-    size_t size;
-    const fv_decode_options *options;
     png_structp png;
     png_infop info;
     fv_error *err;
@@ -53,12 +51,12 @@ static void read_bytes(png_structp png, png_bytep out, size_t count)
 /* Before anything as large as the picture is allocated. */
 static fv_status check_claims(const png_job *job, png_uint_32 width, png_uint_32 height)
 {
-    FV_TRY(fv_decode_check_size(width, height, job->options, job->err));
+    FV_TRY(fv_decode_check_size(width, height, job->asked->options, job->err));
     const uint64_t packed = (uint64_t)png_get_rowbytes(job->png, job->info) * height;
-    if (packed / DEFLATE_RATIO > job->size) {
+    if (packed / DEFLATE_RATIO > job->asked->size) {
         return fv_fail(job->err, FV_ERR_FORMAT,
                        "png: claims %u x %u pixels, but has only %zu bytes of data", width, height,
-                       job->size);
+                       job->asked->size);
     }
     return FV_OK;
 }
@@ -87,10 +85,15 @@ static void read_picture(png_job *job)
     const png_uint_32 width = png_get_image_width(png, job->info);
     const png_uint_32 height = png_get_image_height(png, job->info);
     job->status = check_claims(job, width, height);
-    if (job->status == FV_OK) {
-        job->status = fv_picture_reserve(job->picture, (int)width, (int)height, job->err);
-    }
     if (job->status != FV_OK) return;
+    if (job->asked->info) {
+        *job->asked->info = (fv_decode_info){ .width = (int)width, .height = (int)height };
+        return;
+    }
+    fv_picture *picture = job->asked->picture;
+    job->status = fv_picture_reserve(picture, (int)width, (int)height, job->err);
+    if (job->status != FV_OK) return;
+    if (job->asked->part) *job->asked->part = (fv_rect){ 0, 0, (int)width, (int)height };
 
     set_transforms(png, job->info);
     const int passes = png_set_interlace_handling(png);
@@ -99,21 +102,17 @@ static void read_picture(png_job *job)
     if (png_get_rowbytes(png, job->info) != row_bytes) png_error(png, "unexpected row size");
     for (int pass = 0; pass < passes; pass++) {
         for (png_uint_32 y = 0; y < height; y++) {
-            png_read_row(png, job->picture->data + y * row_bytes, NULL);
+            png_read_row(png, picture->data + y * row_bytes, NULL);
         }
     }
     png_read_end(png, NULL);
 }
 
-fv_status fv_decode_png(fv_picture *picture, const uint8_t *bytes, size_t size,
-                        const fv_decode_options *options, fv_error *err)
+fv_status fv_decode_png(const fv_decode_job *asked, fv_error *err)
 {
-    png_job job = { .picture = picture,
-                    .next = bytes,
-                    .end = bytes + size,
-                    .size = size,
-                    .options = options,
-                    .err = err };
+    png_job job = {
+        .asked = asked, .next = asked->bytes, .end = asked->bytes + asked->size, .err = err
+    };
     job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
     if (!job.png) return fv_fail(err, FV_ERR_NOMEM, "png: out of memory");
     job.info = png_create_info_struct(job.png);
