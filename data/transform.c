@@ -9,119 +9,15 @@
 #include <math.h>
 #include <string.h>
 
-enum {
-    DESCRIPTION = 160,    /* bytes of one operation's */
-    KEPT_BYTES = 64 << 20 /* of a picture's memory from one picture to the next */
-};
+enum { DESCRIPTION = 160 /* bytes of one operation's */ };
 
 struct fv_pipeline {
     int count;
     bool fixed;
     int width, height; /* of what comes out */
     fv_op ops[FV_TRANSFORM_MAX_OPS];
-    float values[3][256]; /* NormalizeImage of every byte, by channel */
+    const fv_op *normalize; /* one of them */
 };
-
-/* ---- The picture in the making ---- */
-
-static void see_all(fv_pipeline_scratch *s, int width, int height)
-{
-    s->view = (fv_rect){ 0, 0, width, height };
-    s->is_pending = s->mirror_x = s->mirror_y = false;
-}
-
-void fv_scratch_crop(fv_pipeline_scratch *s, int x, int y, int width, int height)
-{
-    s->view.x += s->mirror_x ? s->view.width - width - x : x;
-    s->view.y += s->mirror_y ? s->view.height - height - y : y;
-    s->view.width = width;
-    s->view.height = height;
-}
-
-fv_status fv_scratch_settle(fv_pipeline_scratch *s, fv_error *err)
-{
-    if (!s->is_pending) return FV_OK;
-    const int next = 1 - s->current;
-    s->pending.in = &s->pictures[s->current];
-    s->pending.window = s->view;
-    s->pending.out = &s->pictures[next];
-    FV_TRY(fv_resize(&s->resizer, &s->pending, err));
-    s->current = next;
-    s->is_pending = false;
-    s->view = (fv_rect){ 0, 0, s->view.width, s->view.height };
-    return FV_OK;
-}
-
-/* Copies what is seen, mirrored, so that it is the picture. */
-static fv_status copy_view(fv_pipeline_scratch *s, fv_error *err)
-{
-    const fv_picture *in = &s->pictures[s->current];
-    fv_picture *out = &s->pictures[1 - s->current];
-    const fv_rect v = s->view;
-    FV_TRY(fv_picture_reserve(out, v.width, v.height, err));
-    uint8_t *q = out->data;
-    for (int y = 0; y < v.height; y++) {
-        const int row = v.y + (s->mirror_y ? v.height - 1 - y : y);
-        for (int x = 0; x < v.width; x++, q += 3) {
-            const int column = v.x + (s->mirror_x ? v.width - 1 - x : x);
-            memcpy(q, in->data + ((size_t)row * (size_t)in->width + (size_t)column) * 3, 3);
-        }
-    }
-    fv_scratch_replace(s);
-    return FV_OK;
-}
-
-/* A resize of mirrored pixels is not always the mirrored resize. */
-static fv_status settle_mirrors(fv_pipeline_scratch *s, fv_error *err)
-{
-    return s->mirror_x || s->mirror_y ? copy_view(s, err) : FV_OK;
-}
-
-fv_status fv_scratch_pixels(fv_pipeline_scratch *s, fv_picture **pixels, fv_picture **next,
-                            fv_error *err)
-{
-    FV_TRY(fv_scratch_settle(s, err));
-    const fv_picture *p = &s->pictures[s->current];
-    const bool whole = s->view.width == p->width && s->view.height == p->height;
-    if (!whole || s->mirror_x || s->mirror_y) FV_TRY(copy_view(s, err));
-    *pixels = &s->pictures[s->current];
-    *next = &s->pictures[1 - s->current];
-    return FV_OK;
-}
-
-void fv_scratch_replace(fv_pipeline_scratch *s)
-{
-    s->current = 1 - s->current;
-    see_all(s, s->pictures[s->current].width, s->pictures[s->current].height);
-}
-
-fv_status fv_scratch_resize(fv_pipeline_scratch *s, int width, int height, fv_profile profile,
-                            fv_filter filter, fv_error *err)
-{
-    FV_TRY(fv_scratch_settle(s, err));
-    FV_TRY(settle_mirrors(s, err));
-    s->pending = (fv_resize_job){
-        .rect = s->view, .width = width, .height = height, .profile = profile, .filter = filter
-    };
-    see_all(s, width, height);
-    s->is_pending = true;
-    return FV_OK;
-}
-
-fv_status fv_pipeline_scratch_create(fv_pipeline_scratch **out, fv_error *err)
-{
-    *out = fv_alloc(sizeof(**out));
-    return *out ? FV_OK : fv_fail(err, FV_ERR_NOMEM, "pipeline: out of memory");
-}
-
-void fv_pipeline_scratch_destroy(fv_pipeline_scratch *scratch)
-{
-    if (!scratch) return;
-    fv_picture_deinit(&scratch->pictures[0]);
-    fv_picture_deinit(&scratch->pictures[1]);
-    fv_resizer_deinit(&scratch->resizer);
-    fv_free(scratch);
-}
 
 /* ---- Making a pipeline ---- */
 
@@ -169,7 +65,6 @@ static fv_status add_op(fv_pipeline *p, fv_config_node *element, fv_op_state *st
     return type->parse(op, fv_config_at(element, 0), state, err);
 }
 
-/* Looks up what NormalizeImage makes of every byte: float arithmetic in its order. */
 static void finish(fv_pipeline *p)
 {
     p->fixed = true;
@@ -179,11 +74,7 @@ static void finish(fv_pipeline *p)
         if (op->type != &fv_op_normalize) continue;
         p->width = op->width;
         p->height = op->height;
-        for (int c = 0; c < 3; c++) {
-            for (int v = 0; v < 256; v++) {
-                p->values[c][v] = ((float)v * op->factor - op->mean[c]) / op->std[c];
-            }
-        }
+        p->normalize = op;
     }
 }
 
@@ -213,11 +104,16 @@ fv_status fv_pipeline_create(fv_pipeline **out, fv_config_node *ops, const char 
     if (status == FV_OK && !state.normalized) {
         status = fv_config_fail(ops, err, "NormalizeImage is missing");
     }
+    finish(p);
+    if (status == FV_OK && p->fixed && p->ops[0].dct_scaling) {
+        fv_config_node *options = fv_config_at(fv_config_at(ops, 0), 0);
+        status = fv_config_fail(fv_op_node(options, "dct_scaling"), err,
+                                "is for training: nothing here is random");
+    }
     if (status != FV_OK) {
         fv_free(p);
         return status;
     }
-    finish(p);
     *out = p;
     return FV_OK;
 }
@@ -285,23 +181,25 @@ bool fv_pipeline_is_fixed(const fv_pipeline *pipeline) { return pipeline->fixed;
 
 /* ---- Running it ---- */
 
-/* out[y][x][c] = values[c][byte of the view], mirrored and with channels swapped as asked. */
-static void write_floats(const fv_pipeline *p, const fv_pipeline_scratch *s, float *out)
+/* NormalizeImage of the view, mirrored and with channels swapped as asked. */
+static void write_floats(const fv_pipeline *p, fv_pipeline_scratch *s, float *out)
 {
     const fv_picture *in = &s->pictures[s->current];
     const fv_rect v = s->view;
-    const int first = p->ops[0].swap_channels ? 2 : 0, third = 2 - first;
-    const ptrdiff_t step = s->mirror_x ? -3 : 3;
-    const int column = s->mirror_x ? v.x + v.width - 1 : v.x;
-    for (int y = 0; y < v.height; y++) {
-        const int row = v.y + (s->mirror_y ? v.height - 1 - y : y);
-        const uint8_t *q = in->data + ((size_t)row * (size_t)in->width + (size_t)column) * 3;
-        for (int x = 0; x < v.width; x++, out += 3, q += step) {
-            out[0] = p->values[0][q[first]];
-            out[1] = p->values[1][q[1]];
-            out[2] = p->values[2][q[third]];
-        }
-    }
+    const ptrdiff_t stride = (ptrdiff_t)in->width * FV_IMAGE_CHANNELS;
+    const ptrdiff_t row = s->mirror_y ? v.y + v.height - 1 : v.y;
+    const fv_op *op = p->normalize;
+    const fv_normalize job = { .width = v.width,
+                               .height = v.height,
+                               .in = in->data + row * stride + (ptrdiff_t)v.x * FV_IMAGE_CHANNELS,
+                               .in_stride = s->mirror_y ? -stride : stride,
+                               .mirror = s->mirror_x,
+                               .swap = p->ops[0].swap_channels,
+                               .factor = op->factor,
+                               .mean = { op->mean[0], op->mean[1], op->mean[2] },
+                               .std = { op->std[0], op->std[1], op->std[2] },
+                               .out = out };
+    fv_resizer_kernels(&s->resizer)->normalize(&job);
 }
 
 /* What PCALighting drew, in the order and scale of the floats. */
@@ -319,7 +217,7 @@ static void add_shift(const fv_pipeline *p, const double shift[3], const fv_op *
 }
 
 /* All that comes after the pictures have their size. */
-static void finish_floats(const fv_pipeline *p, const fv_pipeline_scratch *s, fv_random *random,
+static void finish_floats(const fv_pipeline *p, fv_pipeline_scratch *s, fv_random *random,
                           float *out)
 {
     write_floats(p, s, out);
@@ -336,21 +234,17 @@ fv_status fv_pipeline_run(const fv_pipeline *pipeline, fv_pipeline_scratch *scra
                           fv_error *err)
 {
     fv_pipeline_scratch *s = scratch;
-    const fv_decode_options decoding = { .apply_exif = pipeline->ops[0].profile == FV_OPENCV };
-    s->current = 0;
+    const fv_op *decode = &pipeline->ops[0];
+    const fv_decode_options decoding = { .apply_exif = decode->profile == FV_OPENCV };
     memset(s->shift, 0, sizeof(s->shift));
-    fv_status status = fv_decode(&s->pictures[0], bytes, size, &decoding, err);
-    if (status == FV_OK) see_all(s, s->pictures[0].width, s->pictures[0].height);
+    fv_status status = fv_scratch_open(s, bytes, size, &decoding, decode->dct_scaling, err);
     for (int i = 1; i < pipeline->count && status == FV_OK; i++) {
         const fv_op *op = &pipeline->ops[i];
         if (op->type->run) status = op->type->run(op, s, random, err);
     }
     if (status == FV_OK) status = fv_scratch_settle(s, err);
     if (status == FV_OK) finish_floats(pipeline, s, random, out);
-    for (int i = 0; i < 2; i++) {
-        if (s->pictures[i].capacity > KEPT_BYTES) fv_picture_deinit(&s->pictures[i]);
-    }
-    if (s->resizer.bytes > KEPT_BYTES) fv_resizer_deinit(&s->resizer);
+    fv_scratch_close(s);
     return status;
 }
 

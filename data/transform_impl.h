@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* data/transform_impl.h - one operation of a pipeline, and the picture it works on.
  *
- * Operations are lazy: cropping and mirroring only change the view, and a resize is carried out
- * when something needs its pixels, for the part that is then in view. So what is cropped away is
- * never made.
+ * Operations are lazy: cropping and mirroring only change the view; a file is decoded, and a resize
+ * carried out, when something needs pixels, for the part that is then in view. So what is cropped
+ * away is never made.
  */
 #ifndef FV_DATA_TRANSFORM_IMPL_H
 #define FV_DATA_TRANSFORM_IMPL_H
@@ -19,6 +19,10 @@ enum { FV_TRANSFORM_MAX_OPS = 32 };
 struct fv_pipeline_scratch {
     fv_picture pictures[2]; /* the current one and the next */
     int current;
+    const uint8_t *bytes; /* of the file, which is to become the current picture; NULL: it has */
+    size_t size;
+    fv_decode_options decoding;
+    bool may_shrink; /* while it is decoded */
     fv_resizer resizer;
     bool is_pending;
     fv_resize_job pending; /* rect, width, height, profile, filter */
@@ -26,6 +30,11 @@ struct fv_pipeline_scratch {
     bool mirror_x, mirror_y;
     double shift[3]; /* to be added to R, G and B of the floats, in units of a byte's range */
 };
+
+/* Begins with a file, whose bytes must stay until the picture is closed. */
+fv_status fv_scratch_open(fv_pipeline_scratch *s, const uint8_t *bytes, size_t size,
+                          const fv_decode_options *options, bool dct_scaling, fv_error *err);
+void fv_scratch_close(fv_pipeline_scratch *s); /* gives back memory that was used for a giant */
 
 /* Cuts out a part, in pixels of the picture as seen now. */
 void fv_scratch_crop(fv_pipeline_scratch *s, int x, int y, int width, int height);
@@ -71,6 +80,7 @@ struct fv_op {
     bool log_aspect;
     int flip_code;
     bool swap_channels; /* BGR comes out */
+    bool dct_scaling;
     float factor, mean[3], std[3];
     fv_augment_options augment;
 };

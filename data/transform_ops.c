@@ -114,13 +114,14 @@ double fv_op_draw_log(const double range[2], fv_random *random)
 /* ---- DecodeImage ---- */
 
 typedef struct decode_options {
-    bool to_rgb, channel_first;
+    bool to_rgb, channel_first, dct_scaling;
     int backend;
 } decode_options;
 
 static const fv_field decode_fields[] = {
     FV_FIELD_BOOL(decode_options, to_rgb, true),
     FV_FIELD_BOOL(decode_options, channel_first, false),
+    FV_FIELD_BOOL(decode_options, dct_scaling, false),
     FV_FIELD_ENUM(decode_options, backend, "cv2", fv_op_profile_names),
     FV_FIELD_IGNORED("to_np", "pictures are always arrays here"),
     FV_FIELD_END,
@@ -136,14 +137,15 @@ static fv_status decode_parse(fv_op *op, fv_config_node *map, fv_op_state *state
     }
     op->profile = (fv_profile)o.backend;
     op->swap_channels = !o.to_rgb;
+    op->dct_scaling = o.dct_scaling;
     state->width = state->height = 0;
     return FV_OK;
 }
 
 static void decode_describe(const fv_op *op, char *out, size_t size)
 {
-    snprintf(out, size, "decode(%s%s)", fv_profile_name(op->profile),
-             op->swap_channels ? ",bgr" : "");
+    snprintf(out, size, "decode(%s%s%s)", fv_profile_name(op->profile),
+             op->swap_channels ? ",bgr" : "", op->dct_scaling ? ",dct_scaling" : "");
 }
 
 /* ---- ResizeImage ---- */

@@ -95,6 +95,8 @@ static const struct {
       "a.yaml:4:20: ops.2.NormalizeImage.mean: must be one number or three, not 2" },
     { "- DecodeImage:\n- CropImage: {size: 3}\n- NormalizeImage: {output_fp16: True}\n",
       "a.yaml:4:20: ops.2.NormalizeImage.output_fp16: must be False: floats come out" },
+    { "- DecodeImage: {dct_scaling: True}\n- ResizeImage: {size: 3}\n- NormalizeImage:\n",
+      "a.yaml:2:17: ops.0.DecodeImage.dct_scaling: is for training: nothing here is random" },
 };
 
 static void test_errors(void **state)

@@ -303,6 +303,38 @@ static void test_random_crops(void **state)
                 0.25, 0.7, 0.75, 4.0 / 3.0, 0.475);
 }
 
+/* The part of a picture decoded at a half, a quarter or an eighth is nearly that of the whole. */
+static void test_dct_scaling(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "- DecodeImage: {dct_scaling: True}\n- RandCropImage: {size: 24, interpolation: area}\n"
+        "- RandFlipImage:\n- NormalizeImage: {mean: 0, std: 1}\n",
+        "- DecodeImage:\n- RandCropImage: {size: 24, interpolation: area}\n"
+        "- RandFlipImage:\n- NormalizeImage: {mean: 0, std: 1}\n",
+    };
+    run *r[2] = { malloc(sizeof(run)), malloc(sizeof(run)) };
+    enum { W = 280, H = 250 };
+    source s = { 0 };
+    assert_ok(fv_picture_reserve(&s.picture, W, H, &testing_err));
+    for (int i = 0; i < W * H * 3; i++) /* smooth */
+        s.picture.data[i] = (uint8_t)((i / 3 % W) / 2 + (i / 3 / W) / 3 + i % 3 * 10);
+    testing_jpeg(&s.picture, true, &s.bytes, &s.size);
+    for (int i = 0; i < 2; i++) open_run(r[i], lines[i]);
+    int differing = 0;
+    for (uint64_t sample = 0; sample < 60; sample++) {
+        double sum = 0.0;
+        for (int i = 0; i < 2; i++) assert_ok(apply(r[i], s.bytes, s.size, sample));
+        for (int i = 0; i < 24 * 24 * 3; i++) sum += fabs((double)(r[0]->out[i] - r[1]->out[i]));
+        assert_true(sum / (24 * 24 * 3) < 0.02);
+        differing += sum > 0.0;
+    }
+    assert_in_range(differing, 40, 60);
+    for (int i = 0; i < 2; i++) close_run(r[i]);
+    for (int i = 0; i < 2; i++) free(r[i]);
+    close_source(&s);
+}
+
 /* Elongated and tiny pictures go through; torchvision's falls back on the centre. */
 static void test_extremes(void **state)
 {
@@ -364,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_flip),
         cmocka_unit_test(test_flip_then_resize),
         cmocka_unit_test(test_random_crops),
+        cmocka_unit_test(test_dct_scaling),
         cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_repeats),
     };
