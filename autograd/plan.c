@@ -158,7 +158,7 @@ static fv_view resolve_tensor(const fv_plan *p, fv_tensor *t, int kind)
     fv_tensor *root = fv_tensor_root(t, &channel);
     fv_view v = { .shape = t->shape, .pixel_stride = root->shape.c };
     const fv_buffer *b = fv_tensor_buffer(p, root, kind);
-    if (root->param)
+    if (root->param && kind != FV_AGAIN)
         v.data = kind == FV_VALUE ? root->param->value : root->param->grad;
     else if (root->is_input && kind == FV_VALUE)
         v.data = (float *)(uintptr_t)p->fed[root->id]; /* read only, as all inputs are */
@@ -171,6 +171,16 @@ static fv_view resolve_tensor(const fv_plan *p, fv_tensor *t, int kind)
 static void *resolve_buffer(const fv_plan *p, int step, int kind)
 {
     return p->slab->memory + fv_step_buffer(p, step, kind)->offset;
+}
+
+/* What backward reads instead of inputs that are made once more. */
+static void resolve_again(fv_plan *p)
+{
+    for (int i = 0; i < p->steps_count; i++)
+        for (int j = 0; j < FV_MAX_INPUTS; j++) {
+            fv_tensor *t = p->steps[i].node->in[j];
+            if (t) p->steps[i].again[j] = resolve_tensor(p, t, FV_AGAIN);
+        }
 }
 
 static void resolve(fv_plan *p)
@@ -187,6 +197,7 @@ static void resolve(fv_plan *p)
             if (a->wants_grad[j]) a->grad_in[j] = resolve_tensor(p, s->node->in[j], FV_GRAD);
         }
     }
+    resolve_again(p);
     for (int i = 0; i < p->clears.count; i++) {
         fv_clear *c = p->clears.items[i];
         c->view = resolve_tensor(p, c->root, FV_GRAD);
@@ -216,7 +227,7 @@ static fv_status prepare(fv_plan *p, const fv_plan_options *o, fv_error *err)
     FV_TRY(make_steps(p, o->seed, err));
     FV_TRY(fv_plan_flow(p, err));
     FV_TRY(measure(p, err));
-    fv_plan_live(p, o->keep_memory);
+    FV_TRY(fv_plan_live(p, o->keep_memory, err));
     FV_TRY(fv_layout(p->buffers, p->buffer_count, &p->bytes, err));
     FV_TRY(grow(p->slab, p->bytes, err));
     resolve(p);
@@ -249,6 +260,7 @@ void fv_plan_destroy(fv_plan *p)
     if (!p) return;
     fv_list_deinit(&p->nodes);
     fv_list_deinit(&p->clears);
+    fv_list_deinit(&p->remakes);
     fv_list_deinit(&p->unreached);
     fv_list_deinit(&p->packs);
     fv_list_deinit(&p->kept);
@@ -307,14 +319,27 @@ static void clear_view(fv_view v)
         memset(fv_pixel(v, i), 0, (size_t)v.shape.c * sizeof(float));
 }
 
+static void remake(fv_plan *p, int i)
+{
+    fv_step *s = &p->steps[i];
+    const double start = fv_clock_seconds();
+    fv_op_args a = s->args;
+    a.out = resolve_tensor(p, s->node->out, FV_AGAIN);
+    s->node->op->recompute(&a);
+    s->backward_seconds += fv_clock_seconds() - start;
+}
+
 static void step_backward(fv_plan *p, int i, bool accumulate)
 {
     fv_step *s = &p->steps[i];
     const double start = fv_clock_seconds();
-    for (int j = 0; j < FV_MAX_INPUTS; j++)
-        if (s->first_of_param[j]) s->args.accumulate[j] = accumulate;
-    s->args.scratch = resolve_buffer(p, i, FV_SCRATCH_BACKWARD);
-    s->node->op->backward(&s->args);
+    fv_op_args a = s->args;
+    for (int j = 0; j < FV_MAX_INPUTS; j++) {
+        if (s->first_of_param[j]) a.accumulate[j] = accumulate;
+        if (s->again[j].data) a.in[j] = s->again[j];
+    }
+    a.scratch = resolve_buffer(p, i, FV_SCRATCH_BACKWARD);
+    s->node->op->backward(&a);
     s->backward_seconds += fv_clock_seconds() - start;
 }
 
@@ -326,8 +351,11 @@ void fv_plan_backward(fv_plan *p, bool accumulate)
         const fv_param *param = p->unreached.items[i];
         memset(param->grad, 0, param->count * sizeof(float));
     }
-    int clear = 0;
+    int clear = 0, again = 0;
     for (int i = p->steps_count; i-- > 0;) {
+        for (; again < p->remakes.count && ((fv_remake *)p->remakes.items[again])->reader == i;
+             again++)
+            remake(p, ((fv_remake *)p->remakes.items[again])->writer);
         for (; clear < p->clears.count && ((fv_clear *)p->clears.items[clear])->step == i; clear++)
             clear_view(((fv_clear *)p->clears.items[clear])->view);
         if (p->steps[i].args.differentiated) step_backward(p, i, accumulate);

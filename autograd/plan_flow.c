@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two passes of planning: how gradients flow, and how long buffers live. */
+/* The pass of planning that says how gradients flow. */
 #include "autograd/plan_impl.h"
 
-/* ---- Flow ---------------------------------------------------------------------
- *
- * Backward runs the steps from the last to the first. Per channel of every tensor in memory we note
+/* Backward runs the steps from the last to the first. Per channel of every tensor in memory we note
  * whether its gradient has been written: the first writer overwrites, later ones add. A step whose
  * output's gradient nobody wrote does not go backward. Where views are involved a range may be
  * written in part: then the rest is cleared first. */
@@ -119,62 +117,4 @@ fv_status fv_plan_flow(fv_plan *p, fv_error *err)
     fv_free(f.written);
     fv_free(f.param_written);
     return done ? FV_OK : fv_fail(err, FV_ERR_NOMEM, "plan: out of memory");
-}
-
-/* ---- Live ---------------------------------------------------------------------- */
-
-static void touch(fv_buffer *b, size_t bytes, int time)
-{
-    if (!bytes) return;
-    if (!b->bytes) *b = (fv_buffer){ .bytes = bytes, .first = time, .last = time };
-    if (time < b->first) b->first = time;
-    if (time > b->last) b->last = time;
-}
-
-static void touch_tensor(const fv_plan *p, fv_tensor *t, int kind, int time)
-{
-    const fv_tensor *root = fv_tensor_root(t, NULL);
-    if (root->param || (root->is_input && kind == FV_VALUE)) return;
-    touch(fv_tensor_buffer(p, root, kind), fv_shape_floats(root->shape) * sizeof(float), time);
-}
-
-static void live_forward(const fv_plan *p, int i)
-{
-    const fv_step *s = &p->steps[i];
-    for (int j = 0; j < FV_MAX_INPUTS; j++)
-        if (s->node->in[j]) touch_tensor(p, s->node->in[j], FV_VALUE, i);
-    touch_tensor(p, s->node->out, FV_VALUE, i);
-    touch(fv_step_buffer(p, i, FV_SAVED), s->needs.saved, i);
-    touch(fv_step_buffer(p, i, FV_SCRATCH_FORWARD), s->needs.forward_scratch, i);
-}
-
-static void live_backward(const fv_plan *p, int i)
-{
-    const fv_step *s = &p->steps[i];
-    const int time = 2 * p->steps_count - 1 - i;
-    if (!s->args.differentiated) return;
-    for (int j = 0; j < FV_MAX_INPUTS; j++) {
-        if (!s->node->in[j]) continue;
-        if (s->needs.backward_reads & FV_READS_IN(j))
-            touch_tensor(p, s->node->in[j], FV_VALUE, time);
-        if (s->args.wants_grad[j]) touch_tensor(p, s->node->in[j], FV_GRAD, time);
-    }
-    if (s->needs.backward_reads & FV_READS_OUT) touch_tensor(p, s->node->out, FV_VALUE, time);
-    touch_tensor(p, s->node->out, FV_GRAD, time);
-    touch(fv_step_buffer(p, i, FV_SAVED), s->needs.saved, time);
-    touch(fv_step_buffer(p, i, FV_SCRATCH_BACKWARD), s->needs.backward_scratch, time);
-}
-
-void fv_plan_live(fv_plan *p, bool keep_memory)
-{
-    const int end = 2 * p->steps_count;
-    for (int i = 0; i < p->steps_count; i++) live_forward(p, i);
-    for (int i = p->steps_count; i-- > 0;) live_backward(p, i);
-    for (int i = 0; i < p->kept.count; i++) touch_tensor(p, p->kept.items[i], FV_VALUE, end);
-    if (p->loss) touch_tensor(p, p->loss, FV_GRAD, p->steps_count);
-
-    for (int i = 0; keep_memory && i < p->buffer_count; i++) {
-        p->buffers[i].first = 0;
-        p->buffers[i].last = end;
-    }
 }

@@ -7,7 +7,8 @@
  *   fuse      merge operators                                          fuse.c
  *   flow      whose gradient is written where, first or added to       plan_flow.c
  *   measure   ask the operators for memory and packed weights          plan.c
- *   live      when is each buffer first and last touched?              plan_flow.c
+ *   live      what is made once more, and when is each buffer
+ *             first and last touched?                                  plan_live.c
  *   layout    give each buffer an offset in the slab                   layout.c
  *   resolve   write down every pointer                                 plan.c
  *
@@ -20,8 +21,8 @@
 #include "autograd/layout.h"
 #include "autograd/plan.h"
 
-/* A tensor has two buffers, and a step three. */
-enum { FV_VALUE, FV_GRAD, FV_PER_TENSOR };
+/* A tensor has three buffers, the last for its value made once more, and a step three. */
+enum { FV_VALUE, FV_GRAD, FV_AGAIN, FV_PER_TENSOR };
 enum { FV_SAVED, FV_SCRATCH_FORWARD, FV_SCRATCH_BACKWARD, FV_PER_STEP };
 
 typedef struct fv_step {
@@ -30,6 +31,8 @@ typedef struct fv_step {
     fv_op_needs needs;
     bool first_of_param
         [FV_MAX_INPUTS]; /* input is a parameter whose gradient is first written here */
+    fv_view
+        again[FV_MAX_INPUTS]; /* what backward reads instead of an input; .data NULL: the input */
     double forward_seconds, backward_seconds;
     const char *label;
 } fv_step;
@@ -42,6 +45,11 @@ typedef struct fv_clear {
     fv_view view; /* resolved */
 } fv_clear;
 
+/* Before step `reader` goes backward, step `writer` makes its output once more. */
+typedef struct fv_remake {
+    int reader, writer;
+} fv_remake;
+
 struct fv_plan {
     fv_graph *graph;
     const fv_kernels *kernels;
@@ -50,6 +58,7 @@ struct fv_plan {
     fv_arena arena;           /* nodes, labels, clears */
     fv_list nodes;            /* the plan's own fv_node */
     fv_list clears;           /* of fv_clear, in order of decreasing step */
+    fv_list remakes;          /* of fv_remake, in order of decreasing reader */
     fv_list unreached;        /* of fv_param: trained, but without influence on the loss */
     fv_list packs;            /* of fv_pack, borrowed from the slab */
     fv_tensor *loss;
@@ -77,6 +86,6 @@ static inline fv_buffer *fv_step_buffer(const fv_plan *p, int step, int kind)
 fv_view fv_plan_gradient(const fv_plan *p, fv_tensor *t);
 
 fv_status fv_plan_flow(fv_plan *p, fv_error *err);
-void fv_plan_live(fv_plan *p, bool keep_memory);
+fv_status fv_plan_live(fv_plan *p, bool keep_memory, fv_error *err);
 
 #endif /* FV_AUTOGRAD_PLAN_IMPL_H */

@@ -120,6 +120,7 @@ static void measure(const fv_op_args *a, fv_op_needs *needs)
     if (!a->differentiated) return;
 
     needs->backward_reads = FV_READS_IN(FV_IN_X) | FV_READS_IN(FV_IN_WEIGHT);
+    needs->recomputes = keeps_y(a) && !has(a, FV_IN_RESIDUAL);
     if (keeps_y(a))
         needs->backward_reads |= fv_norm_reads(a, &attr->norm);
     else if (attr->norm.act != FV_LINEAR)
@@ -168,6 +169,13 @@ static void forward(const fv_op_args *a)
     run.epilogue.residual_stride = a->in[FV_IN_RESIDUAL].pixel_stride;
     run.epilogue.act = attr->norm.act;
     route->forward(&run);
+}
+
+/* z from y. */
+static void recompute(const fv_op_args *a)
+{
+    const fv_conv2d_attr *attr = a->attr;
+    fv_norm_forward(a, &attr->norm, saved_y(a), fv_norm_state_at(a->saved, a->out.shape.c));
 }
 
 /* ---- Backward ------------------------------------------------------------------ */
@@ -231,6 +239,7 @@ const fv_op fv_op_conv2d = {
     .measure = measure,
     .forward = forward,
     .backward = backward,
+    .recompute = recompute,
     .macs = macs,
 };
 
