@@ -69,8 +69,8 @@ typedef struct fv_op {
     void (*measure)(const fv_op_args *a, fv_op_needs *needs); /* NULL: needs nothing */
     void (*forward)(const fv_op_args *a);
     void (*backward)(const fv_op_args *a); /* NULL: has no gradient */
-    /* Makes `out` once more, between forward and backward, from `saved` alone; NULL: cannot. So what
-     * only backward reads need not be kept, at the price of a pass. */
+    /* Makes `out` once more, between forward and backward, from `saved` alone; NULL: cannot. So
+     * what only backward reads need not be kept, at the price of a pass. */
     void (*recompute)(const fv_op_args *a);
     /* Multiply-adds, for summaries; NULL: none worth counting. */
     uint64_t (*macs)(const fv_op_input *in, const void *attr, fv_shape out);

@@ -10,13 +10,6 @@
 
 /* ---- Slab ----------------------------------------------------------------------- */
 
-struct fv_slab {
-    char *memory;
-    size_t bytes;
-    uint64_t generation; /* moves when memory does */
-    fv_list packs;       /* of fv_pack */
-};
-
 fv_status fv_slab_create(fv_slab **out, fv_error *err)
 {
     fv_slab *s = fv_alloc(sizeof(*s));
@@ -152,7 +145,7 @@ static fv_status measure(fv_plan *p, fv_error *err)
 
 /* ---- Resolve ---------------------------------------------------------------------- */
 
-static fv_view resolve_tensor(const fv_plan *p, fv_tensor *t, int kind)
+fv_view fv_plan_resolve(const fv_plan *p, fv_tensor *t, int kind)
 {
     int channel;
     fv_tensor *root = fv_tensor_root(t, &channel);
@@ -168,7 +161,7 @@ static fv_view resolve_tensor(const fv_plan *p, fv_tensor *t, int kind)
     return v;
 }
 
-static void *resolve_buffer(const fv_plan *p, int step, int kind)
+void *fv_plan_buffer(const fv_plan *p, int step, int kind)
 {
     return p->slab->memory + fv_step_buffer(p, step, kind)->offset;
 }
@@ -179,7 +172,7 @@ static void resolve_again(fv_plan *p)
     for (int i = 0; i < p->steps_count; i++)
         for (int j = 0; j < FV_MAX_INPUTS; j++) {
             fv_tensor *t = p->steps[i].node->in[j];
-            if (t) p->steps[i].again[j] = resolve_tensor(p, t, FV_AGAIN);
+            if (t) p->steps[i].again[j] = fv_plan_resolve(p, t, FV_AGAIN);
         }
 }
 
@@ -188,19 +181,19 @@ static void resolve(fv_plan *p)
     for (int i = 0; i < p->steps_count; i++) {
         fv_step *s = &p->steps[i];
         fv_op_args *a = &s->args;
-        a->out = resolve_tensor(p, s->node->out, FV_VALUE);
-        a->saved = resolve_buffer(p, i, FV_SAVED);
-        if (a->differentiated) a->grad_out = resolve_tensor(p, s->node->out, FV_GRAD);
+        a->out = fv_plan_resolve(p, s->node->out, FV_VALUE);
+        a->saved = fv_plan_buffer(p, i, FV_SAVED);
+        if (a->differentiated) a->grad_out = fv_plan_resolve(p, s->node->out, FV_GRAD);
         for (int j = 0; j < FV_MAX_INPUTS; j++) {
             if (!s->node->in[j]) continue;
-            a->in[j] = resolve_tensor(p, s->node->in[j], FV_VALUE);
-            if (a->wants_grad[j]) a->grad_in[j] = resolve_tensor(p, s->node->in[j], FV_GRAD);
+            a->in[j] = fv_plan_resolve(p, s->node->in[j], FV_VALUE);
+            if (a->wants_grad[j]) a->grad_in[j] = fv_plan_resolve(p, s->node->in[j], FV_GRAD);
         }
     }
     resolve_again(p);
     for (int i = 0; i < p->clears.count; i++) {
         fv_clear *c = p->clears.items[i];
-        c->view = resolve_tensor(p, c->root, FV_GRAD);
+        c->view = fv_plan_resolve(p, c->root, FV_GRAD);
         c->view.data += c->first;
         c->view.shape.c = c->count;
     }
@@ -226,9 +219,13 @@ static fv_status prepare(fv_plan *p, const fv_plan_options *o, fv_error *err)
                              err));
     FV_TRY(make_steps(p, o->seed, err));
     FV_TRY(fv_plan_flow(p, err));
-    FV_TRY(measure(p, err));
+    fv_threads_alone(o->images > 1);
+    const fv_status measured = measure(p, err);
+    fv_threads_alone(false);
+    FV_TRY(measured);
     FV_TRY(fv_plan_live(p, o->keep_memory, err));
     FV_TRY(fv_layout(p->buffers, p->buffer_count, &p->bytes, err));
+    if (o->images > 1) FV_TRY(fv_plan_replicate(p, o->images, err));
     FV_TRY(grow(p->slab, p->bytes, err));
     resolve(p);
     return FV_OK;
@@ -267,6 +264,7 @@ void fv_plan_destroy(fv_plan *p)
     fv_free(p->steps);
     fv_free(p->buffers);
     fv_free(p->fed);
+    fv_free(p->seconds);
     fv_arena_deinit(&p->arena);
     fv_free(p);
 }
@@ -280,7 +278,7 @@ void fv_plan_feed(fv_plan *plan, fv_tensor *input, const float *data)
         fv_step *s = &plan->steps[i];
         for (int j = 0; j < FV_MAX_INPUTS; j++)
             if (s->node->in[j] && fv_tensor_root(s->node->in[j], NULL) == input)
-                s->args.in[j] = resolve_tensor(plan, s->node->in[j], FV_VALUE);
+                s->args.in[j] = fv_plan_resolve(plan, s->node->in[j], FV_VALUE);
     }
 }
 
@@ -302,7 +300,7 @@ static void step_forward(fv_plan *p, int i)
 {
     fv_step *s = &p->steps[i];
     const double start = fv_clock_seconds();
-    s->args.scratch = resolve_buffer(p, i, FV_SCRATCH_FORWARD);
+    s->args.scratch = fv_plan_buffer(p, i, FV_SCRATCH_FORWARD);
     s->node->op->forward(&s->args);
     s->forward_seconds += fv_clock_seconds() - start;
 }
@@ -310,6 +308,10 @@ static void step_forward(fv_plan *p, int i)
 void fv_plan_forward(fv_plan *p)
 {
     begin(p);
+    if (p->images) {
+        fv_plan_run_images(p);
+        return;
+    }
     for (int i = 0; i < p->steps_count; i++) step_forward(p, i);
 }
 
@@ -324,7 +326,7 @@ static void remake(fv_plan *p, int i)
     fv_step *s = &p->steps[i];
     const double start = fv_clock_seconds();
     fv_op_args a = s->args;
-    a.out = resolve_tensor(p, s->node->out, FV_AGAIN);
+    a.out = fv_plan_resolve(p, s->node->out, FV_AGAIN);
     s->node->op->recompute(&a);
     s->backward_seconds += fv_clock_seconds() - start;
 }
@@ -338,7 +340,7 @@ static void step_backward(fv_plan *p, int i, bool accumulate)
         if (s->first_of_param[j]) a.accumulate[j] = accumulate;
         if (s->again[j].data) a.in[j] = s->again[j];
     }
-    a.scratch = resolve_buffer(p, i, FV_SCRATCH_BACKWARD);
+    a.scratch = fv_plan_buffer(p, i, FV_SCRATCH_BACKWARD);
     s->node->op->backward(&a);
     s->backward_seconds += fv_clock_seconds() - start;
 }
@@ -346,7 +348,7 @@ static void step_backward(fv_plan *p, int i, bool accumulate)
 void fv_plan_backward(fv_plan *p, bool accumulate)
 {
     assert(p->loss);
-    resolve_tensor(p, p->loss, FV_GRAD).data[0] = 1.0f;
+    fv_plan_resolve(p, p->loss, FV_GRAD).data[0] = 1.0f;
     for (int i = 0; !accumulate && i < p->unreached.count; i++) {
         const fv_param *param = p->unreached.items[i];
         memset(param->grad, 0, param->count * sizeof(float));
@@ -384,10 +386,10 @@ const char *fv_plan_find_nonfinite(fv_plan *p)
 
 fv_view fv_plan_value(const fv_plan *plan, fv_tensor *t)
 {
-    return resolve_tensor(plan, t, FV_VALUE);
+    return plan->images ? fv_plan_images_value(plan, t) : fv_plan_resolve(plan, t, FV_VALUE);
 }
 
-fv_view fv_plan_gradient(const fv_plan *p, fv_tensor *t) { return resolve_tensor(p, t, FV_GRAD); }
+fv_view fv_plan_gradient(const fv_plan *p, fv_tensor *t) { return fv_plan_resolve(p, t, FV_GRAD); }
 
 int fv_plan_node_count(const fv_plan *plan) { return plan->steps_count; }
 
@@ -402,6 +404,8 @@ void fv_plan_node_seconds(const fv_plan *plan, int i, double *forward, double *b
 {
     *forward = plan->steps[i].forward_seconds;
     *backward = plan->steps[i].backward_seconds;
+    for (int t = 0; plan->images && t < plan->threads; t++)
+        *forward += plan->seconds[t * plan->steps_count + i] / plan->threads;
 }
 
 size_t fv_plan_bytes(const fv_plan *plan) { return plan->bytes; }

@@ -10,6 +10,7 @@
  *   live      what is made once more, and when is each buffer
  *             first and last touched?                                  plan_live.c
  *   layout    give each buffer an offset in the slab                   layout.c
+ *   replicate with many images: once for each thread                  plan_images.c
  *   resolve   write down every pointer                                 plan.c
  *
  * Time runs from 0 to 2n - 1: step i goes forward at i and backward at 2n - 1 - i.
@@ -45,6 +46,13 @@ typedef struct fv_clear {
     fv_view view; /* resolved */
 } fv_clear;
 
+struct fv_slab {
+    char *memory;
+    size_t bytes;
+    uint64_t generation; /* moves when memory does */
+    fv_list packs;       /* of fv_pack */
+};
+
 /* Before step `reader` goes backward, step `writer` makes its output once more. */
 typedef struct fv_remake {
     int reader, writer;
@@ -70,6 +78,11 @@ struct fv_plan {
     const float **fed; /* per tensor: data of inputs */
     size_t bytes;
     int threads; /* scratch is laid out for so many */
+    /* With many images, plan_images.c; else 0. */
+    int images;
+    size_t replica_bytes; /* from the memory of one thread to that of the next */
+    size_t outputs_at;    /* from the start of the slab: the kept tensors of all images */
+    double *seconds;      /* [threads][steps] */
 };
 
 static inline fv_buffer *fv_tensor_buffer(const fv_plan *p, const fv_tensor *root, int kind)
@@ -81,6 +94,14 @@ static inline fv_buffer *fv_step_buffer(const fv_plan *p, int step, int kind)
 {
     return &p->buffers[p->graph->tensors.count * FV_PER_TENSOR + step * FV_PER_STEP + kind];
 }
+
+void *fv_plan_buffer(const fv_plan *p, int step, int kind);
+fv_view fv_plan_resolve(const fv_plan *p, fv_tensor *t, int kind);
+
+/* Many images: room for each thread, the replay, and where an output of all of them lies. */
+fv_status fv_plan_replicate(fv_plan *p, int images, fv_error *err);
+void fv_plan_run_images(fv_plan *p);
+fv_view fv_plan_images_value(const fv_plan *p, fv_tensor *t);
 
 /* The gradient of a tensor after backward; for tests, with keep_memory. */
 fv_view fv_plan_gradient(const fv_plan *p, fv_tensor *t);

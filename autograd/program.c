@@ -3,6 +3,7 @@
 
 #include "base/list.h"
 #include "base/memory.h"
+#include "base/threads.h"
 
 /* A plan with what it stands on. */
 typedef struct entry {
@@ -68,12 +69,18 @@ static entry *find(const fv_program *p, fv_mode mode, fv_shape images)
 
 static fv_status build(fv_program *p, entry *e, fv_error *err)
 {
+    /* As many pictures as threads or more: better one in each thread than all in all threads. What
+     * is computed for a picture is the same. */
+    const bool apart = e->mode == FV_EVAL && e->images.n > 1 && e->images.n >= fv_threads_count();
+    fv_shape images = e->images;
+    if (apart) images.n = 1;
     FV_TRY(fv_graph_create(&e->graph, p->params, e->mode, err));
-    p->build(e->graph, e->images, p->ctx, &e->bindings);
+    p->build(e->graph, images, p->ctx, &e->bindings);
     FV_TRY(fv_graph_check(e->graph, err));
     const fv_plan_options options = { .loss = e->mode == FV_TRAIN ? e->bindings.loss : NULL,
                                       .outputs = e->bindings.outputs,
                                       .output_count = e->bindings.output_count,
+                                      .images = apart ? e->images.n : 1,
                                       .seed = p->seed };
     FV_TRY(fv_plan_create(&e->plan, e->graph, p->kernels, p->slab, &options, err));
     return fv_list_append(&p->entries, e) ? FV_OK

@@ -28,6 +28,7 @@ void __tsan_release(void *address);
 enum { MOST_THREADS = 1024 };
 
 static atomic_int thread_count = 1;
+static _Thread_local bool is_alone;
 
 void fv_denormals_flush(void)
 {
@@ -48,12 +49,14 @@ UNSEEN void fv_threads_set(int count)
     fv_denormals_flush();
 }
 
-int fv_threads_count(void) { return atomic_load(&thread_count); }
+int fv_threads_count(void) { return is_alone ? 1 : atomic_load(&thread_count); }
+
+void fv_threads_alone(bool alone) { is_alone = alone; }
 
 UNSEEN void fv_parallel_for(int tasks, fv_task_fn *fn, void *ctx)
 {
-    assert(!omp_in_parallel());
     const int threads = fv_threads_count();
+    assert(is_alone || !omp_in_parallel());
     if (threads == 1 || tasks <= 1) {
         fv_denormals_flush();
         for (int task = 0; task < tasks; task++) fn(ctx, task, 0);

@@ -3,13 +3,16 @@
  *
  * fv_parallel_for() is the library's parallelism. Work is cut into tasks by its size
  * alone, never by the number of threads, and whatever is summed over tasks is summed in
- * their order: so results do not depend on the number of threads. It must not be nested.
+ * their order: so results do not depend on the number of threads. It must not be nested, but
+ * for tasks that are alone: see fv_threads_alone().
  * Every thread it uses flushes denormals to zero (and sees them as zero).
  */
 #ifndef FV_BASE_THREADS_H
 #define FV_BASE_THREADS_H
 
 #include "base/status.h"
+
+#include <stdbool.h>
 
 typedef struct fv_threads_choice {
     int count;        /* >= 1 */
@@ -31,6 +34,10 @@ typedef void fv_task_fn(void *ctx, int task, int worker);
 
 /* Runs fn(ctx, task, worker) for every task in [0, tasks), in any order, and waits. */
 void fv_parallel_for(int tasks, fv_task_fn *fn, void *ctx);
+
+/* From now on the calling thread is (or is no longer) alone: fv_threads_count() is 1 for it, and its
+ * fv_parallel_for() runs all tasks itself. So a task can run what would else be spread. */
+void fv_threads_alone(bool alone);
 
 /* Denormals are zero from now on in the calling thread; for threads of one's own. */
 void fv_denormals_flush(void);

@@ -376,6 +376,44 @@ static void test_batches_of_any_size(void **state)
     fv_params_destroy(params);
 }
 
+/* Logits of eight pictures in a program of its own. */
+static void eight_logits(int threads, const float *images, float logits[8 * CLASSES])
+{
+    fv_kernels kernels;
+    fv_params *params;
+    fv_program *program;
+    fv_plan *plan;
+    const fv_bindings *b;
+    fv_threads_set(threads);
+    fv_kernels_init(&kernels, fv_cpu_detect());
+    assert_ok(fv_params_create(&params, 3, &testing_err));
+    assert_ok(fv_program_create(&program, params, &kernels, build_program, NULL, 0, &testing_err));
+    assert_ok(
+        fv_program_plan(program, FV_EVAL, (fv_shape){ 8, SIZE, SIZE, 3 }, &plan, &b, &testing_err));
+    fv_plan_feed(plan, b->images, images);
+    fv_plan_forward(plan);
+    const fv_view v = fv_plan_value(plan, b->outputs[0]);
+    assert_int_equal(v.shape.n, 8);
+    memcpy(logits, v.data, 8 * CLASSES * sizeof(float));
+    fv_program_destroy(program);
+    fv_params_destroy(params);
+    fv_threads_set(1);
+}
+
+/* With as many pictures as threads each thread has its own, else all threads share each step. */
+static void test_pictures_apart_change_no_bit(void **state)
+{
+    (void)state;
+    static float images[8 * SIZE * SIZE * 3];
+    float together[8 * CLASSES], apart[8 * CLASSES];
+    testing_fill("images", images, FV_ARRAY_LEN(images));
+    eight_logits(9, images, together);
+    for (int threads = 1; threads <= 8; threads++) {
+        eight_logits(threads, images, apart);
+        assert_memory_equal(apart, together, sizeof(apart));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_nonfinite_values_are_found),
         cmocka_unit_test(test_frozen_statistics_stay),
         cmocka_unit_test(test_batches_of_any_size),
+        cmocka_unit_test(test_pictures_apart_change_no_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
