@@ -25,8 +25,8 @@ typedef struct fv_plan_options {
     fv_tensor *const *outputs; /* values to keep to the end of a replay */
     int output_count;
     int images;          /* if > 1: the graph is for one picture, and a replay forward runs it for
-                            so many, one after the other in each thread; inputs and outputs are those
-                            of all of them. For graphs without loss. 0 and 1: as captured */
+                            so many, one after the other in each thread; inputs and outputs are
+                            those of all. For graphs without loss. 0 and 1: as captured */
     uint64_t seed;       /* of dropout */
     bool keep_memory;    /* for tests: never let two values share memory */
     bool keep_operators; /* for tests: do not fuse */

@@ -35,8 +35,8 @@ typedef void fv_task_fn(void *ctx, int task, int worker);
 /* Runs fn(ctx, task, worker) for every task in [0, tasks), in any order, and waits. */
 void fv_parallel_for(int tasks, fv_task_fn *fn, void *ctx);
 
-/* From now on the calling thread is (or is no longer) alone: fv_threads_count() is 1 for it, and its
- * fv_parallel_for() runs all tasks itself. So a task can run what would else be spread. */
+/* From now on the calling thread is (or is no longer) alone: fv_threads_count() is 1 for it, and
+ * its fv_parallel_for() runs all tasks itself. So a task can run what would else be spread. */
 void fv_threads_alone(bool alone);
 
 /* Denormals are zero from now on in the calling thread; for threads of one's own. */
