@@ -3,7 +3,6 @@
 #include "base/compiler.h"
 #include "data/pixels.h"
 
-#include <math.h>
 #include <string.h>
 
 static size_t pixels_of(const fv_picture *p) { return (size_t)p->width * (size_t)p->height; }
@@ -192,34 +191,52 @@ static hsv to_hsv(const uint8_t *q)
     float h = bc - gc;
     if (r != most)
         h = (float)(g == most ? 2.0 + (double)rc - (double)bc : 4.0 + (double)gc - (double)rc);
-    h = (float)fmod((double)h / 6.0 + 1.0, 1.0);
-    return (hsv){ clip((int)((double)h * 255.0)), clip((int)((double)s * 255.0)), most };
+    const double turned = (double)h / 6.0 + 1.0; /* in (0, 2) */
+    h = (float)(turned >= 1.0 ? turned - 1.0 : turned);
+    return (hsv){ (int)((double)h * 255.0), (int)((double)s * 255.0), most };
 }
 
-static void to_rgb(hsv x, uint8_t *q)
+/* What a byte of hue, or of saturation, means. */
+typedef struct hue_tables {
+    int sector[256];
+    float f[256], saturation[256]; /* f: where in its sector */
+} hue_tables;
+
+static void fill_hue_tables(hue_tables *t)
 {
-    if (x.s == 0) {
-        q[0] = q[1] = q[2] = (uint8_t)x.v;
-        return;
+    for (int i = 0; i < 256; i++) {
+        const double sixths = i * 6.0 / 255.0;
+        const int whole = (int)(float)sixths;
+        t->sector[i] = whole % 6;
+        t->f[i] = (float)(sixths - whole);
+        t->saturation[i] = (float)(i / 255.0);
     }
-    const float sixths = (float)(x.h * 6.0 / 255.0), whole = floorf(sixths);
-    const float f = (float)(x.h * 6.0 / 255.0 - (double)whole), fs = (float)(x.s / 255.0);
-    const uint8_t v = (uint8_t)x.v;
-    const uint8_t low = clip((int)round(x.v * (1.0 - (double)fs)));
-    const uint8_t falling = clip((int)round(x.v * (1.0 - (double)(fs * f))));
-    const uint8_t rising = clip((int)round(x.v * (1.0 - (double)fs * (1.0 - (double)f))));
-    const uint8_t colours[6][3] = { { v, rising, low },  { falling, v, low }, { low, v, rising },
-                                    { low, falling, v }, { rising, low, v },  { v, low, falling } };
-    memcpy(q, colours[(int)whole % 6], 3);
+}
+
+static uint8_t part(int v, double share) { return (uint8_t)(v * share + 0.5); }
+
+static void to_rgb(const hue_tables *t, hsv x, uint8_t *q)
+{
+    /* For each sector, which of v, low, falling, rising goes to R, G, B. */
+    static const uint8_t places[6][3] = { { 0, 3, 1 }, { 2, 0, 1 }, { 1, 0, 3 },
+                                          { 1, 2, 0 }, { 3, 1, 0 }, { 0, 1, 2 } };
+    const float f = t->f[x.h], s = t->saturation[x.s];
+    const uint8_t values[4] = { (uint8_t)x.v, part(x.v, 1.0 - (double)s),
+                                part(x.v, 1.0 - (double)(s * f)),
+                                part(x.v, 1.0 - (double)s * (1.0 - (double)f)) };
+    const uint8_t *place = places[t->sector[x.h]];
+    for (int c = 0; c < 3; c++) q[c] = values[place[c]];
 }
 
 void fv_pixels_hue(fv_picture *p, int shift)
 {
     const size_t pixels = pixels_of(p);
     uint8_t *q = p->data;
+    hue_tables tables;
+    fill_hue_tables(&tables);
     for (size_t i = 0; i < pixels; i++, q += 3) {
         hsv x = to_hsv(q);
         x.h = (x.h + shift) & 255;
-        to_rgb(x, q);
+        to_rgb(&tables, x, q);
     }
 }

@@ -110,28 +110,33 @@ static double row_value(const uint8_t *row, const span *s, int c, bool is_cubic)
     return a + (b - a) * s->d;
 }
 
-/* A row above the picture is its first; one below is like the row before it. */
-static const uint8_t *row_at(const fv_picture *in, int y)
+/* Outside, a row or column is like the nearest one inside. */
+static int inside(int i, int size) { return fv_max(0, fv_min(i, size - 1)); }
+
+/* Rounded down, from -1 on. */
+static int below(double x)
 {
-    return in->data + (size_t)fv_max(0, fv_min(y, in->height - 1)) * (size_t)in->width * 3;
+    const int i = (int)x;
+    return (double)i > x ? i - 1 : i;
 }
 
 static void interpolate(const fv_picture *in, double x, double y, bool is_cubic, uint8_t *out)
 {
-    const double fx = floor(x - 0.5), fy = floor(y - 0.5), dy = y - 0.5 - fy;
-    const int first = (int)fx - 1, row = (int)fy;
-    span s = { .d = x - 0.5 - fx };
-    for (int i = 0; i < 4; i++) s.offset[i] = fv_max(0, fv_min(first + i, in->width - 1)) * 3;
+    const int column = below(x - 0.5), row = below(y - 0.5);
+    const double dy = y - 0.5 - row;
+    const uint8_t *rows[4];
+    span s = { .d = x - 0.5 - column };
+    for (int i = 0; i < 4; i++) {
+        s.offset[i] = inside(column - 1 + i, in->width) * 3;
+        rows[i] = in->data + (size_t)inside(row - 1 + i, in->height) * (size_t)in->width * 3;
+    }
     for (int c = 0; c < 3; c++) {
-        double v = row_value(row_at(in, row), &s, c, is_cubic);
-        if (dy != 0.0) {
-            const double below = row_value(row_at(in, row + 1), &s, c, is_cubic);
-            if (is_cubic)
-                v = cubic(row_value(row_at(in, row - 1), &s, c, true), v, below,
-                          row_value(row_at(in, row + 2), &s, c, true), dy);
-            else
-                v = v + (below - v) * dy;
-        }
+        double v = row_value(rows[1], &s, c, is_cubic);
+        if (dy != 0.0 && is_cubic)
+            v = cubic(row_value(rows[0], &s, c, true), v, row_value(rows[2], &s, c, true),
+                      row_value(rows[3], &s, c, true), dy);
+        else if (dy != 0.0)
+            v = v + (row_value(rows[2], &s, c, false) - v) * dy;
         out[c] = v <= 0.0 ? 0 : v >= 255.0 ? 255 : (uint8_t)v;
     }
 }
