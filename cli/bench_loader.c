@@ -7,17 +7,25 @@
 #include "train/settings.h"
 
 #include <jansson.h>
+#include <time.h>
 
 typedef struct tally {
     int64_t images, unreadable;
-    double seconds;
+    double seconds, processor; /* seconds; of all threads together */
 } tally;
+
+static double processor_seconds(void)
+{
+    struct timespec t = { 0 };
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 static tally read_batches(fv_loader *loader, int steps)
 {
     tally t = { .images = 0 };
     const int64_t all = fv_loader_batches(loader), count = steps && steps < all ? steps : all;
-    const double start = fv_clock_seconds();
+    const double start = fv_clock_seconds(), before = processor_seconds();
     fv_loader_start(loader, 0, 0);
     for (int64_t i = 0; i < count; i++) {
         fv_batch *batch = fv_loader_take(loader);
@@ -25,6 +33,7 @@ static tally read_batches(fv_loader *loader, int steps)
         fv_loader_give_back(loader, batch);
     }
     t.seconds = fv_clock_seconds() - start;
+    t.processor = processor_seconds() - before;
     const int64_t *samples;
     t.unreadable = fv_loader_unreadable(loader, &samples);
     return t;
@@ -38,9 +47,10 @@ static fv_status report(const tally *t, int workers, const fv_arguments *argumen
     fprintf(fv_output(arguments), "loader, %d thread%s: %.1f images/s (%lld images in %.2f s)\n",
             workers, workers == 1 ? "" : "s", rate, (long long)t->images, t->seconds);
     return fv_json_write(arguments,
-                         json_pack("{s:f, s:i, s:I, s:I, s:f}", "images_per_second", rate,
+                         json_pack("{s:f, s:i, s:I, s:I, s:f, s:f}", "images_per_second", rate,
                                    "threads", workers, "images", (json_int_t)t->images,
-                                   "unreadable", (json_int_t)t->unreadable, "seconds", t->seconds),
+                                   "unreadable", (json_int_t)t->unreadable, "seconds", t->seconds,
+                                   "processor_seconds", t->processor),
                          err);
 }
 

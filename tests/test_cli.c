@@ -234,6 +234,7 @@ static void test_bench_loader(void **state)
     assert_true(number(json, "images_per_second") > 0.0);
     assert_true(number(json, "images") == PICTURES);
     assert_true(number(json, "threads") == 1);
+    assert_true(number(json, "processor_seconds") > 0.0);
     json_decref(json);
 }
 
