@@ -119,11 +119,16 @@ static inline bool grid_axis_clear(const grid_axis *a, int base)
     return fv_min(base, last) >= 0 && fv_max(base, last) < a->limit;
 }
 
-static inline void grid_mark_inside(const grid_axis *a, int base, unsigned bit, unsigned *inside)
+/* Bits [first, first + count) are neighbours whose sources begin at `base` for the first tap, each
+ * `step` after the last; sets those of sources that are inside. */
+static inline void grid_mark_inside(const grid_axis *a, int base, int step, int first, int count,
+                                    unsigned *inside)
 {
-    for (int t = 0; t < a->taps; t++) {
-        const int source = base + t * a->delta;
-        if (source >= 0 && source < a->limit) inside[t] |= bit;
+    for (int t = 0; t < a->taps; t++, base += a->delta) {
+        int low = 0, high = count;
+        while (low < high && base + low * step < 0) low++;
+        while (high > low && base + (high - 1) * step >= a->limit) high--;
+        inside[t] |= ((1u << (high - low)) - 1u) << (first + low);
     }
 }
 
@@ -132,9 +137,14 @@ static inline int grid_list_inside(const grid *g, grid_place at, int pixels, til
 {
     for (int t = 0; t < g->y.taps; t++) g->y_inside[t] = 0;
     for (int t = 0; t < g->x.taps; t++) g->x_inside[t] = 0;
-    for (int p = 0; p < pixels; p++, grid_next(g, &at)) {
-        grid_mark_inside(&g->y, g->y.base0 + at.y * g->y.base_step, 1u << p, g->y_inside);
-        grid_mark_inside(&g->x, g->x.base0 + at.x * g->x.base_step, 1u << p, g->x_inside);
+    for (int done = 0; done < pixels;) {
+        const int count = fv_min(pixels - done, g->x.count - at.x);
+        const int y = g->y.base0 + at.y * g->y.base_step, x = g->x.base0 + at.x * g->x.base_step;
+        grid_mark_inside(&g->y, y, 0, done, count, g->y_inside);
+        grid_mark_inside(&g->x, x, g->x.base_step, done, count, g->x_inside);
+        done += count;
+        at.x += count - 1;
+        grid_next(g, &at);
     }
     int taps = 0;
     for (int y = 0; y < g->y.taps; y++)

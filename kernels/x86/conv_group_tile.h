@@ -7,9 +7,9 @@
 #include "kernels/x86/conv_group.h"
 #include "kernels/x86/conv_tile.h"
 
-FV_ALWAYS_INLINE void group_tile_sum(const tile_job *j, const tile *t,
-                                     fv_vec sums[TILE_PIXELS][TILE_VECTORS], const int pixels,
-                                     const int size, const bool whole, const fv_mask last)
+FV_ALWAYS_INLINE void group_tile_sum(const tile_job *j, const tile *t, tile_sums sums,
+                                     const int pixels, const int size, const bool whole,
+                                     const fv_mask last)
 {
     for (int k = 0; k < t->taps; k++) {
         const tile_tap *tap = &t->tap[k];
@@ -33,16 +33,15 @@ FV_ALWAYS_INLINE void group_tile_sum(const tile_job *j, const tile *t,
 FV_ALWAYS_INLINE void group_tile_run(const tile_job *j, const tile *t, const int pixels,
                                      const int size)
 {
-    fv_vec sums[TILE_PIXELS][TILE_VECTORS];
-    FV_UNROLL
-    for (int p = 0; p < pixels; p++) sums[p][0] = fv_vec_zero();
+    tile_sums sums;
+    tile_clear(sums, pixels, 1);
     const fv_mask last = fv_mask_first(j->lanes);
     if (j->lanes == FV_LANES) {
         group_tile_sum(j, t, sums, pixels, size, true, last);
-        tile_store(j, t, sums, pixels, 1, true, last);
+        tile_store(j, t->pixel, sums, pixels, 1, true, last);
     } else {
         group_tile_sum(j, t, sums, pixels, size, false, last);
-        tile_store(j, t, sums, pixels, 1, false, last);
+        tile_store(j, t->pixel, sums, pixels, 1, false, last);
     }
 }
 

@@ -10,12 +10,27 @@
 
 #include "kernels/x86/conv_panel.h"
 
-enum { TILE_TERMS = 128 };
+enum {
+    TILE_TERMS = 128,
+    TILE_MOST_VECTORS = 4, /* of a pixel, in any kind of tile */
+};
+
+typedef fv_vec tile_sums[TILE_PIXELS][TILE_MOST_VECTORS];
+typedef float tile_kept[TILE_PIXELS][TILE_MOST_VECTORS][FV_LANES];
+
+FV_ALWAYS_INLINE void tile_clear(tile_sums sums, const int pixels, const int vectors)
+{
+    FV_UNROLL
+    for (int p = 0; p < pixels; p++) {
+        FV_UNROLL
+        for (int v = 0; v < vectors; v++) sums[p][v] = fv_vec_zero();
+    }
+}
 
 /* sums += the products of source channels [first, last) of a tap, with a panel of BLOCK_LANES. */
 FV_ALWAYS_INLINE void tile_add_wide(const float *const seen[TILE_PIXELS], ptrdiff_t first,
-                                    ptrdiff_t last, const float *w,
-                                    fv_vec sums[TILE_PIXELS][TILE_VECTORS], const int pixels)
+                                    ptrdiff_t last, const float *w, tile_sums sums,
+                                    const int pixels)
 {
     w += first * BLOCK_LANES;
     for (ptrdiff_t i = first; i < last; i++, w += BLOCK_LANES) {
@@ -34,8 +49,8 @@ FV_ALWAYS_INLINE void tile_add_wide(const float *const seen[TILE_PIXELS], ptrdif
 
 /* sums += the products of source channels i and, if `both`, i + 1. */
 FV_ALWAYS_INLINE void tile_add_pair(const float *const seen[TILE_PIXELS], ptrdiff_t i,
-                                    const float *w, fv_vec sums[TILE_PIXELS][TILE_VECTORS],
-                                    const int pixels, const bool both)
+                                    const float *w, tile_sums sums, const int pixels,
+                                    const bool both)
 {
     fv_vec weight[TILE_VECTORS];
     FV_UNROLL
@@ -50,8 +65,8 @@ FV_ALWAYS_INLINE void tile_add_pair(const float *const seen[TILE_PIXELS], ptrdif
 
 /* The same with a narrow panel: the sums of neighbouring lanes belong together. `first` is even. */
 FV_ALWAYS_INLINE void tile_add_narrow(const float *const seen[TILE_PIXELS], ptrdiff_t first,
-                                      ptrdiff_t last, const float *w,
-                                      fv_vec sums[TILE_PIXELS][TILE_VECTORS], const int pixels)
+                                      ptrdiff_t last, const float *w, tile_sums sums,
+                                      const int pixels)
 {
     ptrdiff_t i = first;
     w += first / 2 * BLOCK_LANES;
@@ -59,16 +74,14 @@ FV_ALWAYS_INLINE void tile_add_narrow(const float *const seen[TILE_PIXELS], ptrd
     if (i < last) tile_add_pair(seen, i, w, sums, pixels, false);
 }
 
-typedef float tile_kept[TILE_PIXELS][TILE_VECTORS][FV_LANES];
-
 /* The second level of sums: kept (+)= sums, sums = 0. */
-FV_ALWAYS_INLINE void tile_keep(tile_kept kept, const bool first,
-                                fv_vec sums[TILE_PIXELS][TILE_VECTORS], const int pixels)
+FV_ALWAYS_INLINE void tile_keep(tile_kept kept, const bool first, tile_sums sums, const int pixels,
+                                const int vectors)
 {
     FV_UNROLL
     for (int p = 0; p < pixels; p++) {
         FV_UNROLL
-        for (int v = 0; v < TILE_VECTORS; v++) {
+        for (int v = 0; v < vectors; v++) {
             const fv_vec before = first ? fv_vec_zero() : fv_vec_load(kept[p][v]);
             fv_vec_store(kept[p][v], fv_vec_add(before, sums[p][v]));
             sums[p][v] = fv_vec_zero();
@@ -76,13 +89,13 @@ FV_ALWAYS_INLINE void tile_keep(tile_kept kept, const bool first,
     }
 }
 
-FV_ALWAYS_INLINE void tile_recall(tile_kept kept, fv_vec sums[TILE_PIXELS][TILE_VECTORS],
-                                  const int pixels)
+FV_ALWAYS_INLINE void tile_recall(tile_kept kept, tile_sums sums, const int pixels,
+                                  const int vectors)
 {
     FV_UNROLL
     for (int p = 0; p < pixels; p++) {
         FV_UNROLL
-        for (int v = 0; v < TILE_VECTORS; v++)
+        for (int v = 0; v < vectors; v++)
             sums[p][v] = fv_vec_add(sums[p][v], fv_vec_load(kept[p][v]));
     }
 }

@@ -70,10 +70,10 @@ FV_ALWAYS_INLINE void tile_put(float *to, fv_vec a, const bool whole, const fv_m
         fv_vec_store_mask(to, last, a);
 }
 
-/* target = clamp(sums + bias + residual); vectors before the last are whole. */
-FV_ALWAYS_INLINE void tile_store(const tile_job *j, const tile *t,
-                                 fv_vec sums[TILE_PIXELS][TILE_VECTORS], const int pixels,
-                                 const int vectors, const bool whole, const fv_mask last)
+/* Target pixels = clamp(sums + bias + residual); vectors before the last are whole. */
+FV_ALWAYS_INLINE void tile_store(const tile_job *j, const int *pixel, tile_sums sums,
+                                 const int pixels, const int vectors, const bool whole,
+                                 const fv_mask last)
 {
     if (!j->plain) {
         const fv_vec low = fv_vec_set1(j->low), high = fv_vec_set1(j->high);
@@ -86,7 +86,7 @@ FV_ALWAYS_INLINE void tile_store(const tile_job *j, const tile *t,
             for (int p = 0; p < pixels; p++) {
                 fv_vec y = fv_vec_add(sums[p][v], bias);
                 if (j->residual) {
-                    const float *r = j->residual + t->pixel[p] * j->residual_stride + at;
+                    const float *r = j->residual + pixel[p] * j->residual_stride + at;
                     y = fv_vec_add(y, tile_get(r, all, last));
                 }
                 sums[p][v] = fv_vec_min(high, fv_vec_max(low, y));
@@ -95,7 +95,7 @@ FV_ALWAYS_INLINE void tile_store(const tile_job *j, const tile *t,
     }
     FV_UNROLL
     for (int p = 0; p < pixels; p++) {
-        float *to = j->target + t->pixel[p] * j->target_stride;
+        float *to = j->target + pixel[p] * j->target_stride;
         FV_UNROLL
         for (int v = 0; v < vectors; v++)
             tile_put(to + v * FV_LANES, sums[p][v], whole || v < vectors - 1, last);
@@ -104,15 +104,11 @@ FV_ALWAYS_INLINE void tile_store(const tile_job *j, const tile *t,
 
 FV_ALWAYS_INLINE void tile_run(const tile_job *j, const tile *t, const int pixels, const bool wide)
 {
-    fv_vec sums[TILE_PIXELS][TILE_VECTORS];
-    FV_UNROLL
-    for (int p = 0; p < pixels; p++) {
-        FV_UNROLL
-        for (int v = 0; v < TILE_VECTORS; v++) sums[p][v] = fv_vec_zero();
-    }
+    tile_sums sums;
     _Alignas(64) tile_kept kept;
     bool keeps = false;
     const int together = fv_max(1, TILE_TERMS / j->channels); /* taps */
+    tile_clear(sums, pixels, TILE_VECTORS);
     for (int k = 0; k < t->taps; k++) {
         const float *seen[TILE_PIXELS], *w = j->panel + t->tap[k].tap * j->tap_floats;
         const bool apart = k > 0 && t->tap[k].tap / together != t->tap[k - 1].tap / together;
@@ -120,7 +116,7 @@ FV_ALWAYS_INLINE void tile_run(const tile_job *j, const tile *t, const int pixel
         for (int i = 0; i < j->channels; i += TILE_TERMS) {
             const int end = fv_min(j->channels, i + TILE_TERMS);
             if (apart || i > 0) {
-                tile_keep(kept, !keeps, sums, pixels);
+                tile_keep(kept, !keeps, sums, pixels, TILE_VECTORS);
                 keeps = true;
             }
             if (wide)
@@ -129,16 +125,16 @@ FV_ALWAYS_INLINE void tile_run(const tile_job *j, const tile *t, const int pixel
                 tile_add_narrow(seen, i, end, w, sums, pixels);
         }
     }
-    if (keeps) tile_recall(kept, sums, pixels);
+    if (keeps) tile_recall(kept, sums, pixels, TILE_VECTORS);
     const int vectors = wide ? TILE_VECTORS : 1, rest = j->lanes - (vectors - 1) * FV_LANES;
     if (!wide) {
         FV_UNROLL
         for (int p = 0; p < pixels; p++) sums[p][0] = fv_vec_sum_pairs(sums[p][0], sums[p][1]);
     }
     if (rest == FV_LANES)
-        tile_store(j, t, sums, pixels, vectors, true, fv_mask_first(FV_LANES));
+        tile_store(j, t->pixel, sums, pixels, vectors, true, fv_mask_first(FV_LANES));
     else
-        tile_store(j, t, sums, pixels, vectors, false, fv_mask_first(rest));
+        tile_store(j, t->pixel, sums, pixels, vectors, false, fv_mask_first(rest));
 }
 
 /* One copy for each size of tile. */

@@ -10,6 +10,7 @@
 #include "kernels/x86/conv_grid.h"
 #include "kernels/x86/conv_group_tile.h"
 #include "kernels/x86/conv_rows.h"
+#include "kernels/x86/conv_tail_tile.h"
 
 #include <math.h>
 #include <string.h>
@@ -25,6 +26,7 @@ typedef struct sweep {
     ptrdiff_t source_stride;
     const float *packed;
     panel_shape panels;
+    int tail;       /* kind of the last panel of each group; see tail_choose() */
     int group_size; /* of narrow groups, else 0; see conv_group.h */
     int channel0, channel1;
     tile_job job; /* target and epilogue, from channel 0 */
@@ -118,16 +120,41 @@ static void pack_panel(const panel_shape *s, const weight_strides *stride, const
     }
 }
 
+/* The panel of the last targets of a group; see conv_tail.h. */
+static void pack_tail(const panel_shape *s, tail_kind kind, const weight_strides *stride,
+                      const float *w, const float *scale, int target, float *panel)
+{
+    const int used = s->targets - target, channels = s->sources / stride->merged;
+    const ptrdiff_t floats = tail_floats(kind, s->sources);
+    memset(panel, 0, (size_t)s->taps * (size_t)floats * sizeof(float));
+    for (int i = 0; i < s->sources; i++)
+        for (int t = 0; t < used; t++) {
+            float *to = panel + tail_place(kind, s->sources, i, t);
+            const float *from = w + (size_t)(target + t) * stride->target +
+                                (size_t)(i % channels) * stride->source + (size_t)(i / channels);
+            for (int tap = 0; tap < s->taps; tap++) {
+                const float value = from[tap * stride->merged];
+                to[tap * floats] = scale ? value * scale[target + t] : value;
+            }
+        }
+}
+
 /* Targets [first, last), counted over all groups. */
 static void pack(const panel_shape *s, const weight_strides *stride, const float *w,
                  const float *scale, float *packed, int first, int last)
 {
+    const int tail = tail_choose(s);
     for (int g = first / s->targets; g * s->targets < last; g++) {
         const int start = g * s->targets;
+        const float *group = w + (size_t)g * stride->group, *scales = scale ? scale + start : NULL;
         for (int t = fv_max(first - start, 0); t < fv_min(last - start, s->targets);
-             t += BLOCK_LANES)
-            pack_panel(s, stride, w + (size_t)g * stride->group, scale ? scale + start : NULL, t,
-                       packed + panel_at(s, g, t));
+             t += BLOCK_LANES) {
+            float *panel = packed + panel_at(s, g, t);
+            if (tail >= 0 && s->targets - t < BLOCK_LANES)
+                pack_tail(s, tail_kinds[tail], stride, group, scales, t, panel);
+            else
+                pack_panel(s, stride, group, scales, t, panel);
+        }
     }
 }
 
@@ -211,6 +238,45 @@ static tile_job panel_job(const sweep *s, const float *panel, int channel, int l
     return job;
 }
 
+/* Pixels of tile i, if a block of `pixels` is cut as evenly as can be. */
+static int tile_share(int pixels, int tiles, int i)
+{
+    return pixels * (i + 1) / tiles - pixels * i / tiles;
+}
+
+static void run_tiles(const tile_job *job, tile_fn *const *functions, const tile *tiles, int count)
+{
+    for (int i = 0; i < count; i++) functions[tiles[i].pixels - 1](job, &tiles[i]);
+}
+
+/* Pixels [first, first + pixels) of a tile, at most TAIL_PIXELS; its taps are shared. */
+static void tile_part(const tile *t, int first, int pixels, tile *part)
+{
+    part->pixels = pixels;
+    part->taps = t->taps;
+    part->tap = t->tap;
+    memcpy(part->pixel, t->pixel + first, TAIL_PIXELS * sizeof(*t->pixel));
+    memcpy(part->base, t->base + first, TAIL_PIXELS * sizeof(*t->base));
+}
+
+/* The same with the last panel of a group, for which a tile may be too large. */
+static void run_tail(const tile_job *job, int kind, const tile *tiles, int count)
+{
+    for (int i = 0; i < count; i++) {
+        const tile *t = &tiles[i];
+        if (t->pixels <= tail_pixels(tail_kinds[kind])) {
+            tail_tile(job, kind, t, 0);
+            continue;
+        }
+        tile part;
+        const int half = t->pixels / 2;
+        tile_part(t, 0, half, &part);
+        tail_tile(job, kind, &part, 0);
+        tile_part(t, half, t->pixels - half, &part);
+        tail_tile(job, kind, &part, half);
+    }
+}
+
 /* Every panel with every tile of a block. */
 static void run_block(const sweep *s, const float *source, int tiles)
 {
@@ -227,8 +293,11 @@ static void run_block(const sweep *s, const float *source, int tiles)
             job.channels = panels->sources;
             job.tap_floats =
                 (ptrdiff_t)(wide ? panels->sources : (panels->sources + 1) / 2) * BLOCK_LANES;
-            tile_fn *const *functions = tile_functions[wide];
-            for (int i = 0; i < tiles; i++) functions[s->tiles[i].pixels - 1](&job, &s->tiles[i]);
+            if (s->tail >= 0 && panels->targets - t < BLOCK_LANES) {
+                job.tap_floats = tail_floats(tail_kinds[s->tail], panels->sources);
+                run_tail(&job, s->tail, s->tiles, tiles);
+            } else
+                run_tiles(&job, tile_functions[wide], s->tiles, tiles);
         }
     }
 }
@@ -246,12 +315,6 @@ static void run_narrow(const sweep *s, int tiles)
             job.tap_floats = s->group_size * FV_LANES;
             functions[s->tiles[i].pixels - 1](&job, &s->tiles[i]);
         }
-}
-
-/* Pixels of tile i, if a block of `pixels` is cut as evenly as can be. */
-static int tile_share(int pixels, int tiles, int i)
-{
-    return pixels * (i + 1) / tiles - pixels * i / tiles;
 }
 
 static int tiles_for(int pixels) { return (pixels + TILE_PIXELS - 1) / TILE_PIXELS; }
@@ -336,6 +399,7 @@ static void forward(const fv_conv_forward *j)
                  .high = e->act == FV_RELU6 ? 6.0f : INFINITY,
                  .plain = !e->bias && !e->residual && e->act == FV_LINEAR },
     };
+    s.tail = tail_choose(&s.panels);
     lay_out_scratch(&s, c, j->scratch);
     if (rows_worthwhile(c)) {
         forward_rows(&s, c, j->pixel0, j->pixel1);
@@ -385,6 +449,7 @@ static void backward_data(const fv_conv_backward_data *j)
                  .high = INFINITY,
                  .plain = !j->accumulate },
     };
+    s.tail = tail_choose(&s.panels);
     lay_out_scratch(&s, c, j->scratch);
     memset(s.zeros, 0, (size_t)(s.panels.sources + FV_LANES) * sizeof(float));
     for (int phase = 0; phase < w->stride_h * w->stride_w; phase++) {
