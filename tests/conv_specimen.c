@@ -78,7 +78,8 @@ static fv_window random_window(fv_random *r)
 
 static fv_conv random_conv(fv_random *r)
 {
-    static const int wide[] = { 1, 3, 5, 8, 16, 17, 26, 32, 33, 48, 64, 65, 104, 130, 208 };
+    static const int wide[] = { 1,  3,  5,  8,  11, 16, 17, 22,  26,  28,
+                                32, 33, 36, 48, 52, 64, 65, 104, 130, 208 };
     static const int narrow[] = { 1, 2, 3, 4, 4, 8, 8, 13, 16, 32, 40 };
     for (;;) {
         fv_conv c = { .window = random_window(r), .groups = 1 };
