@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kernels/x86/conv_rows.h - few channels: whole rows of the window as one tap.
  *
- * With 3 channels the loop over the channels of a tap is too short to be fast. But in a copy of
- * the input rows, dense and padded with zeros, the kernel_w pixels of a window's row are
- * neighbours: kernel_w * in_c floats in the order of the packed weights. So the convolution becomes
- * one with kernel_h taps of that many channels.
+ * With 3 channels the loop over the channels of a tap is too short to be fast. But where pixels are
+ * dense, as inside a dense picture or else in a copy of its rows with zeros around, the kernel_w
+ * pixels of a window's row are neighbours: kernel_w * in_c floats in the order of the packed
+ * weights. So the convolution becomes one with kernel_h taps of that many channels.
  */
 #ifndef FV_KERNELS_X86_CONV_ROWS_H
 #define FV_KERNELS_X86_CONV_ROWS_H
@@ -14,7 +14,10 @@
 
 #include <string.h>
 
-enum { ROWS_MAX_CHANNELS = 8 };
+enum {
+    ROWS_MAX_CHANNELS = 8,
+    ROWS_NEAR_WEIGHTS = 4096, /* floats: more push the input's rows out of the first-level cache */
+};
 
 static inline bool rows_worthwhile(const fv_conv *c)
 {
@@ -32,6 +35,26 @@ static inline panel_shape rows_panels(const fv_conv *c)
 static inline int rows_width(const fv_window *w, int count)
 {
     return (count - 1) * w->stride_w + w->kernel_w;
+}
+
+/* Cuts outputs [ox, ox + *count) of a row to those that can be done together, and tells whether
+ * they need the copy: dense pixels inside the picture are neighbours already. But where weights are
+ * many, copies stay closer. */
+static inline bool rows_cut(const fv_conv *c, ptrdiff_t x_stride, int ox, int *count)
+{
+    const fv_window *w = &c->window;
+    const int weights = c->out_c * w->kernel_h * w->kernel_w * c->in_c;
+    if (x_stride != c->in_c || weights > ROWS_NEAR_WEIGHTS || *count < 2 * TILE_PIXELS) return true;
+    if (ox * w->stride_w < w->pad_w) {
+        *count = TILE_PIXELS;
+        return true;
+    }
+    const int room = w->in_w + w->pad_w - w->kernel_w - ox * w->stride_w;
+    const int inside = room < 0 ? 0 : room / w->stride_w + 1;
+    if (*count <= inside) return false;
+    if (fv_min(inside, *count - TILE_PIXELS) < TILE_PIXELS) return true;
+    *count = fv_min(inside, *count - TILE_PIXELS);
+    return false;
 }
 
 /* Copies what outputs [ox, ox + count) of row (n, oy) see: kernel_h rows of rows_width() dense

@@ -340,17 +340,25 @@ static void run_grid(const sweep *s, const grid *g, int first, int last)
     }
 }
 
-/* Outputs [ox, ox + count) of row `row`, from copied input rows; see conv_rows.h. */
-static void run_rows(const sweep *s, const fv_conv *c, int row, int ox, int count)
+/* Outputs [ox, ox + count) of row `row`, from copied input rows or from the input itself; see
+ * conv_rows.h. */
+static void run_rows(const sweep *s, const fv_conv *c, int row, int ox, int count, bool copied)
 {
     const fv_window *w = &c->window;
-    const int oy = row % w->out_h, tiles = tiles_for(count);
-    rows_copy(c, s->source, s->source_stride, row / w->out_h, oy, ox, count, s->rows);
+    const int n = row / w->out_h, oy = row % w->out_h, tiles = tiles_for(count);
+    const int top = oy * w->stride_h - w->pad_h;
+    ptrdiff_t start = 0, pitch = rows_width(w, count);
+    if (copied)
+        rows_copy(c, s->source, s->source_stride, n, oy, ox, count, s->rows);
+    else {
+        start = ((ptrdiff_t)n * w->in_h + top) * w->in_w + ox * w->stride_w - w->pad_w;
+        pitch = (ptrdiff_t)w->dilation_h * w->in_w;
+    }
     int taps = 0;
     for (int k = 0; k < w->kernel_h; k++) {
-        const int iy = oy * w->stride_h - w->pad_h + k * w->dilation_h;
+        const int iy = top + k * w->dilation_h;
         if (iy < 0 || iy >= w->in_h) continue;
-        s->all[taps++] = (tile_tap){ k, ~0u, (ptrdiff_t)k * rows_width(w, count) * c->in_c };
+        s->all[taps++] = (tile_tap){ k, ~0u, k * pitch * c->in_c };
     }
     int p = 0;
     for (int i = 0; i < tiles; i++) {
@@ -360,10 +368,10 @@ static void run_rows(const sweep *s, const fv_conv *c, int row, int ox, int coun
         t->taps = taps;
         for (int q = 0; q < t->pixels; q++, p++) {
             t->pixel[q] = row * w->out_w + ox + p;
-            t->base[q] = (ptrdiff_t)p * w->stride_w * c->in_c;
+            t->base[q] = (start + p * w->stride_w) * c->in_c;
         }
     }
-    run_block(s, s->rows, tiles);
+    run_block(s, copied ? s->rows : s->source, tiles);
 }
 
 static void forward_rows(const sweep *s, const fv_conv *c, int pixel0, int pixel1)
@@ -371,8 +379,9 @@ static void forward_rows(const sweep *s, const fv_conv *c, int pixel0, int pixel
     const int out_w = c->window.out_w;
     for (int p = pixel0; p < pixel1;) {
         const int ox = p % out_w;
-        const int count = fv_min(fv_min(out_w - ox, pixel1 - p), SWEEP_MAX_TILES * TILE_PIXELS);
-        run_rows(s, c, p / out_w, ox, count);
+        int count = fv_min(fv_min(out_w - ox, pixel1 - p), SWEEP_MAX_TILES * TILE_PIXELS);
+        const bool copied = rows_cut(c, s->source_stride, ox, &count);
+        run_rows(s, c, p / out_w, ox, count, copied);
         p += count;
     }
 }
