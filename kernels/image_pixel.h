@@ -13,19 +13,26 @@ static inline uint8_t fv_byte_clamp(int v) { return (uint8_t)(v < 0 ? 0 : v > 25
 
 static inline uint8_t fv_byte_round(float v) { return fv_byte_clamp((int)lrintf(v)); }
 
-/* Output i of the axis; in[0] and then every `step` bytes are its inputs. The halves of weights are
- * summed apart, without signs, where what flows over does not matter. */
+/* Weight t of output i, in one piece; sums of products with it have no sign, for what flows over on
+ * the way does not matter. */
+static inline uint32_t fv_resample_weight(const fv_resample_axis *a, int i, int t)
+{
+    const ptrdiff_t at = (ptrdiff_t)i * a->width + t;
+    return (uint32_t)(a->high[at] * (1 << FV_RESAMPLE_LOW_BITS) + a->low[at]);
+}
+
+static inline uint8_t fv_resample_result(uint32_t sum)
+{
+    return fv_byte_clamp((int32_t)(sum + (1u << (FV_RESAMPLE_BITS - 1))) >> FV_RESAMPLE_BITS);
+}
+
+/* Output i of the axis; in[0] and then every `step` bytes are its inputs. */
 static inline uint8_t fv_resample_byte(const fv_resample_axis *a, int i, const uint8_t *in,
                                        ptrdiff_t step)
 {
-    const int16_t *high = a->high + (ptrdiff_t)i * a->width;
-    const int16_t *low = a->low + (ptrdiff_t)i * a->width;
-    uint32_t sum = 0, rest = 1u << (FV_RESAMPLE_BITS - 1);
-    for (int t = 0; t < a->taps[i]; t++) {
-        sum += (uint32_t)(high[t] * in[t * step]);
-        rest += (uint32_t)(low[t] * in[t * step]);
-    }
-    return fv_byte_clamp((int32_t)((sum << FV_RESAMPLE_LOW_BITS) + rest) >> FV_RESAMPLE_BITS);
+    uint32_t sum = 0;
+    for (int t = 0; t < a->taps[i]; t++) sum += fv_resample_weight(a, i, t) * in[t * step];
+    return fv_resample_result(sum);
 }
 
 static inline void fv_resample_pixel(const fv_resample *j, int row, int x)
@@ -33,8 +40,12 @@ static inline void fv_resample_pixel(const fv_resample *j, int row, int x)
     const uint8_t *in =
         j->in + row * j->in_stride + (ptrdiff_t)(j->axis->begin[x] - j->origin) * FV_IMAGE_CHANNELS;
     uint8_t *out = j->out + row * j->out_stride + (ptrdiff_t)x * FV_IMAGE_CHANNELS;
-    for (int c = 0; c < FV_IMAGE_CHANNELS; c++)
-        out[c] = fv_resample_byte(j->axis, x, in + c, FV_IMAGE_CHANNELS);
+    uint32_t sum[FV_IMAGE_CHANNELS] = { 0 };
+    for (int t = 0; t < j->axis->taps[x]; t++, in += FV_IMAGE_CHANNELS) {
+        const uint32_t weight = fv_resample_weight(j->axis, x, t);
+        for (int c = 0; c < FV_IMAGE_CHANNELS; c++) sum[c] += weight * in[c];
+    }
+    for (int c = 0; c < FV_IMAGE_CHANNELS; c++) out[c] = fv_resample_result(sum[c]);
 }
 
 static inline int fv_stencil_sum(const fv_stencil *s, int x, int c, int taps)
@@ -95,13 +106,18 @@ static inline void fv_area_float(const fv_area_sum *j, size_t i)
     if (j->out) j->out[i] = fv_byte_round(j->sum[i]);
 }
 
+static inline float fv_normalize_value(const fv_normalize *j, int c, int byte)
+{
+    return ((float)byte * j->factor - j->mean[c]) / j->std[c];
+}
+
 static inline void fv_normalize_pixel(const fv_normalize *j, int y, int x)
 {
     const int from = j->mirror ? j->width - 1 - x : x;
     const uint8_t *in = j->in + y * j->in_stride + (ptrdiff_t)from * FV_IMAGE_CHANNELS;
     float *out = j->out + ((ptrdiff_t)y * j->width + x) * FV_IMAGE_CHANNELS;
     for (int c = 0; c < FV_IMAGE_CHANNELS; c++)
-        out[c] = ((float)in[j->swap ? 2 - c : c] * j->factor - j->mean[c]) / j->std[c];
+        out[c] = fv_normalize_value(j, c, in[j->swap ? 2 - c : c]);
 }
 
 #endif /* FV_KERNELS_IMAGE_PIXEL_H */
