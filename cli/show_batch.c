@@ -93,7 +93,7 @@ static fv_status note_picture(show *s, const fv_batch *b, int i, fv_error *err)
     const char *name = fv_dataset_name(s->source.dataset, b->samples[i]);
     json_t *entry = json_pack("{s:o, s:i, s:b}", "file", fv_json_text(name), "label",
                               (int)b->labels[i], "readable", b->readable[i]);
-    if (entry && b->partners && b->shares[i] < 1.0f) {
+    if (entry && b->shares && b->shares[i] < 1.0f) {
         json_object_set_new(entry, "share", json_real((double)b->shares[i]));
         json_object_set_new(entry, "partner", json_integer((int)b->partners[i]));
     }

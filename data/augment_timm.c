@@ -195,7 +195,7 @@ static double value_of(const fv_policy_options *o, fv_action action, double leve
 static fv_status timm_run(const fv_op *op, fv_pipeline_scratch *s, fv_random *random, fv_error *err)
 {
     const fv_policy_options *o = &op->augment.policy;
-    fv_action actions[MAX_LAYERS];
+    fv_action actions[MAX_LAYERS] = { FV_ACT_SHEAR_X };
     if (!fv_op_draw_chance(o->prob, random)) return FV_OK;
     draw_actions(o, actions, random);
     for (int i = 0; i < o->layers; i++) {

@@ -259,7 +259,7 @@ void fv_pipeline_restore(const fv_pipeline *pipeline, const float *floats, uint8
             const float x =
                 (floats[c] * normalize->std[c] + normalize->mean[c]) / normalize->factor;
             const int to = p->ops[0].swap_channels ? 2 - c : c;
-            bytes[to] = x > 0.0f ? (uint8_t)(fminf(x, 255.0f) + 0.5f) : 0;
+            bytes[to] = x > 0.0f ? (uint8_t)lroundf(fminf(x, 255.0f)) : 0;
         }
     }
 }

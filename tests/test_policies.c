@@ -132,7 +132,7 @@ static double chance(const char *action)
     return action[1] == 'A' ? 1.0 : (action[1] - '0') / 10.0;
 }
 
-enum { RESULTS = 25 * 9 };
+enum { ROWS = FV_ARRAY_LEN(rows), RESULTS = ROWS * 9 };
 
 /* What can come out, of whatever row, and its probability. Where others are equal to it, the first
  * stands for them. */
@@ -166,8 +166,7 @@ static void list_results(result results[RESULTS])
         int same = 0;
         while (same < i && results[same].crc != crc) same++;
         if (same == i) results[i] = (result){ .crc = crc };
-        results[same].chance +=
-            (side1 ? p1 / 2 : 1 - p1) * (side2 ? p2 / 2 : 1 - p2) / (double)FV_ARRAY_LEN(rows);
+        results[same].chance += (side1 ? p1 / 2 : 1 - p1) * (side2 ? p2 / 2 : 1 - p2) / ROWS;
     }
     fv_picture_deinit(&one);
     fv_picture_deinit(&two);
