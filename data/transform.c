@@ -203,13 +203,12 @@ static void write_floats(const fv_pipeline *p, fv_pipeline_scratch *s, float *ou
 }
 
 /* What PCALighting drew, in the order and scale of the floats. */
-static void add_shift(const fv_pipeline *p, const double shift[3], const fv_op *normalize,
-                      float *out)
+static void add_shift(const fv_pipeline *p, const double shift[3], float *out)
 {
     float add[3];
     for (int c = 0; c < 3; c++) {
         const double bytes = 255.0 * shift[p->ops[0].swap_channels ? 2 - c : c];
-        add[c] = (float)(bytes * (double)normalize->factor / (double)normalize->std[c]);
+        add[c] = (float)(bytes * (double)p->normalize->factor / (double)p->normalize->std[c]);
     }
     const size_t pixels = (size_t)p->width * (size_t)p->height;
     for (size_t i = 0; i < pixels; i++, out += 3)
@@ -221,10 +220,9 @@ static void finish_floats(const fv_pipeline *p, fv_pipeline_scratch *s, fv_rando
                           float *out)
 {
     write_floats(p, s, out);
+    if (s->shift[0] != 0.0 || s->shift[1] != 0.0 || s->shift[2] != 0.0) add_shift(p, s->shift, out);
     for (int i = 0; i < p->count; i++) {
         const fv_op *op = &p->ops[i];
-        const bool shifted = s->shift[0] != 0.0 || s->shift[1] != 0.0 || s->shift[2] != 0.0;
-        if (op->type == &fv_op_normalize && shifted) add_shift(p, s->shift, op, out);
         if (op->type->erase) op->type->erase(op, out, p->height, p->width, random);
     }
 }
@@ -252,8 +250,7 @@ void fv_pipeline_restore(const fv_pipeline *pipeline, const float *floats, uint8
 {
     const fv_pipeline *p = pipeline;
     const size_t pixels = (size_t)p->width * (size_t)p->height;
-    const fv_op *normalize = p->ops;
-    while (normalize->type != &fv_op_normalize) normalize++;
+    const fv_op *normalize = p->normalize;
     for (size_t i = 0; i < pixels; i++, floats += 3, bytes += 3) {
         for (int c = 0; c < 3; c++) {
             const float x =

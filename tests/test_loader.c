@@ -292,6 +292,7 @@ static void test_open_errors(void **state)
     size_t n = 1;
     for (; status != FV_OK; n++) {
         o = options_for(f, 2, false);
+        o.batch_ops = f->batch_ops;
         fv_alloc_fail_at(n);
         status = fv_loader_open(&l, &o, &testing_err);
         fv_alloc_fail_at(0);
