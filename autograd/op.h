@@ -34,13 +34,21 @@ typedef struct fv_op_input {
 /* What an operator needs besides its inputs and its output. */
 typedef struct fv_op_needs {
     unsigned backward_reads;
-    bool recomputes;         /* recompute would do */
+    unsigned makes_inputs;   /* of backward_reads: could do with the input's raw form */
+    bool keeps_raw;          /* `out` could be had from its raw form */
     size_t saved;            /* bytes kept from forward to backward */
     size_t forward_scratch;  /* bytes, lost after forward */
     size_t backward_scratch; /* bytes, lost after backward */
     int pack_count;          /* of packs */
     fv_pack_request packs[FV_MAX_PACKS];
 } fv_op_needs;
+
+/* A tensor before its last step: value = act(scale * y + shift), channel by channel. */
+typedef struct fv_raw {
+    fv_view y; /* .data NULL: absent */
+    const float *scale, *shift;
+    fv_activation act;
+} fv_raw;
 
 /* What an operator sees when it is measured (shapes only, no data) and when it runs. */
 typedef struct fv_op_args {
@@ -58,7 +66,8 @@ typedef struct fv_op_args {
     bool wants_grad[FV_MAX_INPUTS];     /* whether grad_in[i] will be wanted */
     bool accumulate[FV_MAX_INPUTS];     /* add to grad_in[i] instead of overwriting it */
     const fv_pack *packs[FV_MAX_PACKS]; /* as asked for by measure */
-    void *saved, *scratch;              /* 64-byte aligned */
+    const fv_raw *raw; /* backward: for each input its raw form, if that is all there is of it */
+    void *saved, *scratch; /* 64-byte aligned */
 } fv_op_args;
 
 typedef struct fv_op {
@@ -69,9 +78,9 @@ typedef struct fv_op {
     void (*measure)(const fv_op_args *a, fv_op_needs *needs); /* NULL: needs nothing */
     void (*forward)(const fv_op_args *a);
     void (*backward)(const fv_op_args *a); /* NULL: has no gradient */
-    /* Makes `out` once more, between forward and backward, from `saved` alone; NULL: cannot. So
-     * what only backward reads need not be kept, at the price of a pass. */
-    void (*recompute)(const fv_op_args *a);
+    /* The raw form of `out`, from `saved`, between forward and backward; NULL: has none. What only
+     * backward reads need not be kept then. */
+    fv_raw (*raw)(const fv_op_args *a);
     /* Multiply-adds, for summaries; NULL: none worth counting. */
     uint64_t (*macs)(const fv_op_input *in, const void *attr, fv_shape out);
 } fv_op;

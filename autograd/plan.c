@@ -166,14 +166,33 @@ void *fv_plan_buffer(const fv_plan *p, int step, int kind)
     return p->slab->memory + fv_step_buffer(p, step, kind)->offset;
 }
 
-/* What backward reads instead of inputs that are made once more. */
+/* The channels of the step's raw output that are tensor t. */
+static fv_raw raw_part(const fv_step *writer, fv_tensor *t)
+{
+    int first, start;
+    (void)fv_tensor_root(t, &first);
+    (void)fv_tensor_root(writer->node->out, &start);
+    fv_raw raw = writer->node->op->raw(&writer->args);
+    raw.y.data += first - start;
+    raw.y.shape.c = t->shape.c;
+    raw.scale += first - start;
+    raw.shift += first - start;
+    return raw;
+}
+
+/* What backward reads instead of inputs that are not kept. */
 static void resolve_again(fv_plan *p)
 {
-    for (int i = 0; i < p->steps_count; i++)
+    for (int i = 0; i < p->steps_count; i++) {
+        fv_step *s = &p->steps[i];
+        s->args.raw = s->raw;
         for (int j = 0; j < FV_MAX_INPUTS; j++) {
-            fv_tensor *t = p->steps[i].node->in[j];
-            if (t) p->steps[i].again[j] = fv_plan_resolve(p, t, FV_AGAIN);
+            fv_tensor *t = s->node->in[j];
+            if (!t) continue;
+            s->again[j] = fv_plan_resolve(p, t, FV_AGAIN);
+            if (s->raw_from[j]) s->raw[j] = raw_part(&p->steps[s->raw_from[j] - 1], t);
         }
+    }
 }
 
 static void resolve(fv_plan *p)
@@ -321,13 +340,39 @@ static void clear_view(fv_view v)
         memset(fv_pixel(v, i), 0, (size_t)v.shape.c * sizeof(float));
 }
 
+typedef struct making {
+    const fv_plan *p;
+    fv_raw raw;
+    fv_view out;
+    int per_task;
+} making;
+
+static void make_task(void *ctx, int task, int worker)
+{
+    (void)worker;
+    const making *m = ctx;
+    const int first = task * m->per_task, pixels = fv_shape_pixels(m->out.shape);
+    const fv_norm job = { .pixels = fv_min(m->per_task, pixels - first),
+                          .channels = m->out.shape.c,
+                          .y = fv_pixel(m->raw.y, first),
+                          .y_stride = m->raw.y.pixel_stride,
+                          .scale = m->raw.scale,
+                          .shift = m->raw.shift,
+                          .act = m->raw.act,
+                          .out = fv_pixel(m->out, first),
+                          .out_stride = m->out.pixel_stride };
+    m->p->kernels->norm_apply(&job);
+}
+
+/* The output of step i once more. */
 static void remake(fv_plan *p, int i)
 {
     fv_step *s = &p->steps[i];
     const double start = fv_clock_seconds();
-    fv_op_args a = s->args;
-    a.out = fv_plan_resolve(p, s->node->out, FV_AGAIN);
-    s->node->op->recompute(&a);
+    making m = { p, s->node->op->raw(&s->args), fv_plan_resolve(p, s->node->out, FV_AGAIN), 0 };
+    const int pixels = fv_shape_pixels(m.out.shape);
+    m.per_task = fv_rows_per_task(pixels, 2 * (size_t)m.out.shape.c);
+    fv_parallel_for(fv_ceil_div(pixels, m.per_task), make_task, &m);
     s->backward_seconds += fv_clock_seconds() - start;
 }
 

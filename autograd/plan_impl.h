@@ -31,9 +31,10 @@ typedef struct fv_step {
     fv_op_args args;
     fv_op_needs needs;
     bool first_of_param
-        [FV_MAX_INPUTS]; /* input is a parameter whose gradient is first written here */
-    fv_view
-        again[FV_MAX_INPUTS]; /* what backward reads instead of an input; .data NULL: the input */
+        [FV_MAX_INPUTS];          /* input is a parameter whose gradient is first written here */
+    int raw_from[FV_MAX_INPUTS];  /* 1 + the step whose raw output backward reads; 0: none */
+    fv_raw raw[FV_MAX_INPUTS];    /* resolved */
+    fv_view again[FV_MAX_INPUTS]; /* what backward reads for an input; .data NULL: the input */
     double forward_seconds, backward_seconds;
     const char *label;
 } fv_step;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pass of planning that says how long buffers live.
  *
- * A tensor that only backward reads after its last use in forward, and whose writers can all make
- * it once more from what they save anyway, is not kept between: it has one life in forward, and
- * another, in a buffer of its own, from the first step that reads it in backward. */
+ * A tensor that only backward reads after its last use in forward, and whose writers all keep its
+ * raw form anyway, is not kept between. If its readers can do with the raw form, that is all;
+ * otherwise it is made once more, and has a second life in a buffer of its own from the first step
+ * that reads it in backward. */
 #include "autograd/plan_impl.h"
 #include "base/memory.h"
 
@@ -31,7 +32,7 @@ static void find_kept(const again *a)
         const fv_step *s = &p->steps[i];
         const int id = root_of_out(s)->id;
         a->written[id] = true;
-        if (!s->needs.recomputes || !s->args.differentiated) a->kept[id] = true;
+        if (!s->needs.keeps_raw || !s->args.differentiated) a->kept[id] = true;
     }
 }
 
@@ -57,6 +58,34 @@ static int last_reader(const fv_plan *p, const fv_tensor *root)
     return -1;
 }
 
+/* The step that writes all of tensor t, or -1. */
+static int writer_of(const fv_plan *p, fv_tensor *t)
+{
+    int first, start;
+    const fv_tensor *root = fv_tensor_root(t, &first);
+    for (int i = 0; i < p->steps_count; i++) {
+        fv_tensor *out = p->steps[i].node->out;
+        if (fv_tensor_root(out, &start) != root) continue;
+        if (start <= first && first + t->shape.c <= start + out->shape.c) return i;
+    }
+    return -1;
+}
+
+/* Whether every step that reads `root` in backward can have its raw form; if `give`, it does. */
+static bool have_raw(const again *a, const fv_tensor *root, bool give)
+{
+    for (int i = 0; i < a->p->steps_count; i++) {
+        fv_step *s = &a->p->steps[i];
+        for (int j = 0; j < FV_MAX_INPUTS; j++) {
+            if (!reads(s, j) || fv_tensor_root(s->node->in[j], NULL) != root) continue;
+            const int writer = writer_of(a->p, s->node->in[j]);
+            if (!(s->needs.makes_inputs & FV_READS_IN(j)) || writer < 0) return false;
+            if (give) s->raw_from[j] = writer + 1;
+        }
+    }
+    return true;
+}
+
 static bool find_remakes(const again *a)
 {
     fv_plan *p = a->p;
@@ -68,7 +97,10 @@ static bool find_remakes(const again *a)
             a->kept[root->id] = true; /* seen */
             /* Nothing would come between: it may as well stay. */
             if (last_reader(p, root) >= p->steps_count - 2) continue;
-            if (!remake(a, root, i)) return false;
+            if (have_raw(a, root, false))
+                (void)have_raw(a, root, true);
+            else if (!remake(a, root, i))
+                return false;
         }
     return true;
 }
@@ -130,7 +162,7 @@ static void live_backward(const fv_plan *p, int i)
     if (!s->args.differentiated) return;
     for (int j = 0; j < FV_MAX_INPUTS; j++) {
         if (!s->node->in[j]) continue;
-        if (reads(s, j))
+        if (reads(s, j) && !s->raw_from[j])
             touch_tensor(p, s->node->in[j],
                          is_remade(p, fv_tensor_root(s->node->in[j], NULL)) ? FV_AGAIN : FV_VALUE,
                          time);

@@ -120,7 +120,7 @@ static void measure(const fv_op_args *a, fv_op_needs *needs)
     if (!a->differentiated) return;
 
     needs->backward_reads = FV_READS_IN(FV_IN_X) | FV_READS_IN(FV_IN_WEIGHT);
-    needs->recomputes = keeps_y(a) && !has(a, FV_IN_RESIDUAL);
+    needs->keeps_raw = keeps_y(a) && !has(a, FV_IN_RESIDUAL);
     if (keeps_y(a))
         needs->backward_reads |= fv_norm_reads(a, &attr->norm);
     else if (attr->norm.act != FV_LINEAR)
@@ -130,6 +130,7 @@ static void measure(const fv_op_args *a, fv_op_needs *needs)
     needs->backward_scratch = route->backward_bytes(a->kernels, &c);
     if (!keeps_y(a)) return;
     const fv_conv_fusion *fusion = fusion_of(a, &c);
+    if (fusion) needs->makes_inputs = FV_READS_IN(FV_IN_X);
     const size_t norm = fv_align(fv_norm_backward_bytes(a->out.shape));
     const size_t both = norm + (fusion ? fusion->bytes(a->kernels, &c) : 0);
     if (both > needs->backward_scratch) needs->backward_scratch = both;
@@ -171,11 +172,11 @@ static void forward(const fv_op_args *a)
     route->forward(&run);
 }
 
-/* z from y. */
-static void recompute(const fv_op_args *a)
+static fv_raw raw(const fv_op_args *a)
 {
-    const fv_conv2d_attr *attr = a->attr;
-    fv_norm_forward(a, &attr->norm, saved_y(a), fv_norm_state_at(a->saved, a->out.shape.c));
+    const fv_norm_state state = fv_norm_state_at(a->saved, a->out.shape.c);
+    const fv_activation act = ((const fv_conv2d_attr *)a->attr)->norm.act;
+    return (fv_raw){ saved_y(a), state.scale, state.shift, act };
 }
 
 /* ---- Backward ------------------------------------------------------------------ */
@@ -239,7 +240,7 @@ const fv_op fv_op_conv2d = {
     .measure = measure,
     .forward = forward,
     .backward = backward,
-    .recompute = recompute,
+    .raw = raw,
     .macs = macs,
 };
 

@@ -7,6 +7,8 @@
  *
  * Depthwise: a task has an image, and walks its rows in chunks: dy replaces dz in place; then the
  * weights see the chunk's rows, and dx gets the rows whose every tap has been reached.
+ *
+ * An input that is there in its raw form only is made chunk by chunk, into the worker's scratch.
  */
 #include "autograd/ops/conv_impl.h"
 
@@ -23,7 +25,7 @@ typedef struct pointwise {
     const fv_conv_run *r;
     const fv_norm *second;
     int chunk, per_task, tasks; /* pixels, pixels, count */
-    size_t worker_bytes, dy_bytes, partial_floats;
+    size_t worker_bytes, dy_bytes, x_bytes, partial_floats;
     char *workers;
     float *partials;
 } pointwise;
@@ -54,7 +56,8 @@ static pointwise cut_pointwise(const fv_kernels *k, const fv_conv *c)
     p.per_task = fv_ceil_div(fv_ceil_div(pixels, splits), p.chunk) * p.chunk;
     p.tasks = fv_ceil_div(pixels, p.per_task);
     p.dy_bytes = fv_align((size_t)p.chunk * (size_t)c->out_c * sizeof(float));
-    p.worker_bytes = p.dy_bytes + kernel_bytes(k, c, p.chunk);
+    p.x_bytes = fv_align((size_t)p.chunk * (size_t)c->in_c * sizeof(float));
+    p.worker_bytes = p.dy_bytes + p.x_bytes + kernel_bytes(k, c, p.chunk);
     p.partial_floats = fv_align(k->conv_partial_floats(c) * sizeof(float)) / sizeof(float);
     return p;
 }
@@ -80,7 +83,10 @@ static void pointwise_chunk(const pointwise *p, int first, int count, char *scra
 {
     const fv_conv_run *r = p->r;
     const fv_view x = r->a->in[FV_IN_X], dx = r->a->grad_in[FV_IN_X];
-    float *dy = (float *)(void *)scratch;
+    const fv_raw *raw = &r->a->raw[FV_IN_X];
+    float *dy = (float *)(void *)scratch, *made = (float *)(void *)(scratch + p->dy_bytes);
+    if (raw->y.data) fv_raw_make(r->a->kernels, raw, first, count, made);
+    scratch += p->dy_bytes + p->x_bytes;
     fv_norm part = fv_norm_part(p->second, first, count);
     part.out = dy;
     part.out_stride = r->conv.out_c;
@@ -96,10 +102,11 @@ static void pointwise_chunk(const pointwise *p, int first, int count, char *scra
                                          .row1 = 1,
                                          .channel1 = r->conv.in_c,
                                          .accumulate = r->a->accumulate[FV_IN_X],
-                                         .scratch = scratch + p->dy_bytes };
+                                         .scratch = scratch };
     const fv_conv_backward_weights weights = { .conv = &line,
-                                               .x = fv_pixel(x, first),
-                                               .x_stride = x.pixel_stride,
+                                               .x = raw->y.data ? made : fv_pixel(x, first),
+                                               .x_stride =
+                                                   raw->y.data ? r->conv.in_c : x.pixel_stride,
                                                .dy = dy,
                                                .dy_stride = r->conv.out_c,
                                                .partial = partial,
@@ -107,7 +114,7 @@ static void pointwise_chunk(const pointwise *p, int first, int count, char *scra
                                                .out1 = r->conv.out_c,
                                                .in1 = r->conv.in_c,
                                                .accumulate = add,
-                                               .scratch = scratch + p->dy_bytes };
+                                               .scratch = scratch };
     r->a->kernels->conv_backward_weights(&weights);
     r->a->kernels->conv_backward_data(&data);
 }
@@ -164,55 +171,95 @@ static bool depthwise_fits(const fv_op_args *a, const fv_conv *c)
     return fv_is_depthwise(c) && c->window.n >= MIN_TASKS;
 }
 
+/* Of one worker: a picture of the input. */
+static size_t picture_bytes(const fv_conv *c)
+{
+    return fv_align((size_t)c->window.in_h * (size_t)c->window.in_w * (size_t)c->in_c *
+                    sizeof(float));
+}
+
 static size_t depthwise_bytes(const fv_kernels *k, const fv_conv *c)
 {
     (void)k;
-    return (size_t)c->window.n * fv_depthwise_partial_floats(c) * sizeof(float);
+    return picture_bytes(c) * (size_t)fv_threads_count() +
+           (size_t)c->window.n * fv_depthwise_partial_floats(c) * sizeof(float);
 }
 
 typedef struct depthwise {
     const fv_conv_run *r;
     const fv_norm *second;
-    int rows; /* of the output, per chunk */
+    fv_window window; /* of one picture */
+    int rows;         /* of the output, per chunk */
+    float *partials;
+    char *pictures; /* of the workers */
 } depthwise;
+
+/* Where the input of a picture lies, or will once it is made. */
+static fv_view picture_of(const depthwise *d, int image, int worker)
+{
+    const fv_op_args *a = d->r->a;
+    fv_view x = a->in[FV_IN_X];
+    if (!a->raw[FV_IN_X].y.data) {
+        x.data = fv_image(x, image);
+        return x;
+    }
+    char *at = d->pictures + (size_t)worker * picture_bytes(&d->r->conv);
+    return (fv_view){ (float *)(void *)at, x.shape, x.shape.c };
+}
+
+/* Makes rows [from, to) of a picture from its raw form, if that is all there is. */
+static void make_rows(const depthwise *d, int image, fv_view picture, int from, int to)
+{
+    const fv_raw *raw = &d->r->a->raw[FV_IN_X];
+    const int width = d->window.in_w, before = image * d->window.in_h;
+    if (raw->y.data && from < to)
+        fv_raw_make(d->r->a->kernels, raw, (before + from) * width, (to - from) * width,
+                    fv_pixel(picture, from * width));
+}
+
+/* Input rows that output rows before `end` see. */
+static int rows_seen(const fv_window *w, int end)
+{
+    const int last = (end - 1) * w->stride_h - w->pad_h + (w->kernel_h - 1) * w->dilation_h;
+    return fv_min(last + 1, w->in_h);
+}
 
 static void depthwise_task(void *ctx, int image, int worker)
 {
-    (void)worker;
     const depthwise *d = ctx;
     const fv_op_args *a = d->r->a;
-    const fv_window *w = &d->r->conv.window;
-    const fv_view x = a->in[FV_IN_X], dx = a->grad_in[FV_IN_X], dy = a->grad_out;
-    const int out0 = image * w->out_h, in0 = image * w->in_h;
+    const fv_window *w = &d->window;
+    const fv_view x = picture_of(d, image, worker), dx = a->grad_in[FV_IN_X], dy = a->grad_out;
     fv_depthwise weights = { .window = w,
-                             .channels = d->r->conv.in_c,
+                             .channels = x.shape.c,
                              .x = x.data,
                              .x_stride = x.pixel_stride,
-                             .w = dy.data,
+                             .w = fv_image(dy, image),
                              .w_stride = dy.pixel_stride,
-                             .y = (float *)d->r->scratch +
+                             .y = d->partials +
                                   (size_t)image * fv_depthwise_partial_floats(&d->r->conv) };
     fv_depthwise data = { .window = w,
-                          .channels = d->r->conv.in_c,
-                          .x = dy.data,
+                          .channels = x.shape.c,
+                          .x = fv_image(dy, image),
                           .x_stride = dy.pixel_stride,
                           .w = a->packs[0]->weights,
-                          .y = dx.data,
+                          .y = fv_image(dx, image),
                           .y_stride = dx.pixel_stride,
-                          .accumulate = a->accumulate[FV_IN_X],
-                          .row0 = in0 };
-    for (int oy = 0; oy < w->out_h; oy += d->rows) {
-        const int end = fv_min(oy + d->rows, w->out_h);
-        const fv_norm part = fv_norm_part(d->second, (out0 + oy) * w->out_w, (end - oy) * w->out_w);
+                          .accumulate = a->accumulate[FV_IN_X] };
+    for (int oy = 0, made = 0; oy < w->out_h; oy += d->rows) {
+        const int end = fv_min(oy + d->rows, w->out_h), first = image * w->out_h + oy;
+        const fv_norm part = fv_norm_part(d->second, first * w->out_w, (end - oy) * w->out_w);
         a->kernels->norm_backward_apply(&part);
-        weights.row0 = out0 + oy;
-        weights.row1 = out0 + end;
+        make_rows(d, image, x, made, rows_seen(w, end));
+        made = fv_max(made, rows_seen(w, end));
+        weights.row0 = oy;
+        weights.row1 = end;
         weights.accumulate = oy > 0;
         a->kernels->depthwise_backward_weights(&weights);
         /* Input row iy is reached by output rows up to (iy + pad) / stride. */
         const int reached =
             end < w->out_h ? fv_min(end * w->stride_h - w->pad_h, w->in_h) : w->in_h;
-        data.row1 = in0 + fv_max(reached, 0);
+        data.row1 = fv_max(reached, 0);
         if (data.row1 <= data.row0) continue;
         a->kernels->depthwise_backward_data(&data);
         data.row0 = data.row1;
@@ -222,10 +269,13 @@ static void depthwise_task(void *ctx, int image, int worker)
 static void depthwise_backward(const fv_conv_run *r, const fv_norm *second)
 {
     const fv_window *w = &r->conv.window;
-    depthwise d = { .r = r, .second = second };
+    depthwise d = { .r = r, .second = second, .window = *w, .pictures = r->scratch };
+    d.window.n = 1;
     d.rows = fv_rows_per_task(w->out_h, 2 * (size_t)w->out_w * (size_t)r->conv.out_c);
+    d.partials =
+        (float *)(void *)(d.pictures + picture_bytes(&r->conv) * (size_t)fv_threads_count());
     fv_parallel_for(w->n, depthwise_task, &d);
-    fv_depthwise_reduce(r, r->scratch, w->n);
+    fv_depthwise_reduce(r, d.partials, w->n);
 }
 
 const fv_conv_fusion fv_conv_fused_depthwise = {

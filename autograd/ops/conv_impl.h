@@ -48,7 +48,7 @@ fv_weight_cut fv_cut_weights(const fv_conv *c, size_t floats, int units, int lea
 
 /* The second half of batch norm's backward and both backwards of the convolution in one: dy is
  * used while it is still in the cache. Only where both gradients are wanted and the shape gives
- * tasks enough. */
+ * tasks enough. The input may be there in its raw form only. */
 typedef struct fv_conv_fusion {
     bool (*fits)(const fv_op_args *a, const fv_conv *c);
     size_t (*bytes)(const fv_kernels *k, const fv_conv *c); /* of scratch */

@@ -186,6 +186,20 @@ void fv_norm_forward(const fv_op_args *a, const fv_norm_attr *attr, fv_view y, f
     run_sweep(&s);
 }
 
+void fv_raw_make(const fv_kernels *k, const fv_raw *raw, int first, int count, float *out)
+{
+    const fv_norm job = { .pixels = count,
+                          .channels = raw->y.shape.c,
+                          .y = fv_pixel(raw->y, first),
+                          .y_stride = raw->y.pixel_stride,
+                          .scale = raw->scale,
+                          .shift = raw->shift,
+                          .act = raw->act,
+                          .out = out,
+                          .out_stride = raw->y.shape.c };
+    k->norm_apply(&job);
+}
+
 /* ---- Backward ----------------------------------------------------------------- */
 
 /* Scratch: the coefficients a, b, c, then the partial sums. */

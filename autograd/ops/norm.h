@@ -77,6 +77,8 @@ void fv_norm_backward_sums(const fv_op_args *a, const fv_norm_attr *attr, fv_vie
                            fv_norm_state state, void *scratch, fv_norm *second);
 /* The part of a job that concerns pixels [first, first + count). */
 fv_norm fv_norm_part(const fv_norm *job, int first, int count);
+/* Makes pixels [first, first + count) of a tensor from its raw form, densely. */
+void fv_raw_make(const fv_kernels *k, const fv_raw *raw, int first, int count, float *out);
 /* The whole second half. */
 void fv_norm_backward_apply(const fv_op_args *a, const fv_norm *second);
 size_t fv_norm_backward_bytes(fv_shape y);
