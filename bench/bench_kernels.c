@@ -17,7 +17,7 @@
 #include "base/cpu.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "bench/bench_peak.h"
+#include "base/roofline.h"
 #include "kernels/kernels.h"
 
 typedef enum kind { CONV, WINOGRAD, DEPTHWISE, MAX_POOL, AVG_POOL } kind;
@@ -375,8 +375,8 @@ static double fastest(pass_fn *pass, const subject *s, double seconds)
 
 /* ---- The program -------------------------------------------------------------------------- */
 
-static void run_kind(const layer *l, kind way, const fv_kernels *k, const options *o, double peak,
-                     double bandwidth)
+static void run_kind(const layer *l, kind way, const fv_kernels *k, const options *o,
+                     const fv_roofline *best)
 {
     subject s = prepare(l, way, k);
     printf("%-28s", way == l->kind ? l->name : "  by Winograd");
@@ -385,23 +385,24 @@ static void run_kind(const layer *l, kind way, const fv_kernels *k, const option
         if (!pass) continue;
         const double took = fastest(pass, &s, o->seconds);
         if (way == CONV || way == WINOGRAD)
-            printf(" %8.1f %4.0f %%", s.flops / took * 1e-9, 100.0 * s.flops / took / peak);
+            printf(" %8.1f %4.0f %%", s.flops / took * 1e-9, 100.0 * s.flops / took / best->flops);
         else
-            printf(" %6.1f GB %3.0f %%", s.bytes / took * 1e-9, 100.0 * s.bytes / took / bandwidth);
+            printf(" %6.1f GB %3.0f %%", s.bytes / took * 1e-9,
+                   100.0 * s.bytes / took / best->bytes);
         fflush(stdout);
     }
     printf("\n");
     release(&s);
 }
 
-static void run_layer(const layer *l, const fv_kernels *k, const options *o, double peak,
-                      double bandwidth)
+static void run_layer(const layer *l, const fv_kernels *k, const options *o,
+                      const fv_roofline *best)
 {
     const fv_conv c = { window_of(l), l->in_c, l->out_c, l->groups };
     const fv_conv mirror = fv_winograd_mirror(&c);
-    run_kind(l, l->kind, k, o, peak, bandwidth);
+    run_kind(l, l->kind, k, o, best);
     if (l->kind == CONV && k->winograd_fits(&c) && k->winograd_fits(&mirror))
-        run_kind(l, WINOGRAD, k, o, peak, bandwidth);
+        run_kind(l, WINOGRAD, k, o, best);
 }
 
 static int usage(void)
@@ -444,11 +445,16 @@ int main(int argc, char **argv)
     if (status != 0) return status;
     fv_kernels k;
     fv_kernels_init(&k, o.cpu);
-    const double peak = bench_peak_flops(o.cpu), bandwidth = bench_read_bytes();
+    fv_roofline best;
+    fv_error err;
+    if (fv_roofline_measure(&best, o.cpu, &err) != FV_OK) {
+        fprintf(stderr, "bench_kernels: %s\n", err.message);
+        return 1;
+    }
     printf("%s, %s, one thread: peak %.1f GFLOP/s, memory read %.1f GB/s\n", fv_cpu_model(),
-           fv_cpu_name(o.cpu), peak * 1e-9, bandwidth * 1e-9);
+           fv_cpu_name(o.cpu), best.flops * 1e-9, best.bytes * 1e-9);
     printf("%-28s %15s %15s %15s\n", "layer", "forward", "to the input", "to the weights");
     for (size_t i = 0; i < FV_ARRAY_LEN(layers); i++)
-        if (strstr(layers[i].name, o.filter)) run_layer(&layers[i], &k, &o, peak, bandwidth);
+        if (strstr(layers[i].name, o.filter)) run_layer(&layers[i], &k, &o, &best);
     return 0;
 }

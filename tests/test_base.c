@@ -6,7 +6,10 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/roofline.h"
+#include "base/threads.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -189,13 +192,41 @@ static void test_clock(void **state)
     }
 }
 
+static void test_roofline(void **state)
+{
+    (void)state;
+    fv_roofline r;
+    for (int threads = 1; threads <= 2; threads++) {
+        fv_threads_set(threads);
+        assert_ok(fv_roofline_measure(&r, fv_cpu_detect(), &testing_err));
+        assert_true(isfinite(r.flops) && r.flops > 1e6);
+        assert_true(isfinite(r.bytes) && r.bytes > 1e6);
+    }
+    fv_threads_set(1);
+    assert_ok(fv_roofline_measure(&r, FV_CPU_SCALAR, &testing_err));
+    assert_true(isfinite(r.flops) && r.flops > 1e6);
+    for (size_t i = 1; i <= 3; i++) {
+        fv_alloc_fail_at(i);
+        const fv_status status = fv_roofline_measure(&r, FV_CPU_SCALAR, &testing_err);
+        fv_alloc_fail_at(0);
+        assert_int_equal(status, FV_ERR_NOMEM);
+        assert_string_equal(testing_err.message,
+                            "roofline: no memory: 256 MiB are needed for a moment to measure it");
+    }
+    const fv_roofline known = { .flops = 100.0, .bytes = 10.0 };
+    assert_true(fv_roofline_seconds(&known, 300.0, 20.0) == 3.0);
+    assert_true(fv_roofline_seconds(&known, 300.0, 40.0) == 4.0);
+    assert_true(fv_roofline_seconds(&known, 0.0, 0.0) == 0.0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alloc),  cmocka_unit_test(test_alloc_fails_on_demand),
-        cmocka_unit_test(test_arena),  cmocka_unit_test(test_list),
-        cmocka_unit_test(test_status), cmocka_unit_test(test_log),
-        cmocka_unit_test(test_cpu),    cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_alloc),    cmocka_unit_test(test_alloc_fails_on_demand),
+        cmocka_unit_test(test_arena),    cmocka_unit_test(test_list),
+        cmocka_unit_test(test_status),   cmocka_unit_test(test_log),
+        cmocka_unit_test(test_cpu),      cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_roofline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
