@@ -57,8 +57,25 @@ const char *fv_plan_find_nonfinite(fv_plan *plan);
 /* The nodes after fusion. */
 int fv_plan_node_count(const fv_plan *plan);
 fv_node_info fv_plan_node_info(const fv_plan *plan, int i);
-/* Seconds spent in each node since the start, forward and backward. */
+/* Seconds spent in each node since the start, forward and backward; with many images, the mean over
+ * the threads. */
 void fv_plan_node_seconds(const fv_plan *plan, int i, double *forward, double *backward);
+
+/* What a node has at least to do in one replay. */
+typedef struct fv_pass_work {
+    uint64_t macs;  /* multiply-adds of convolutions and linear layers, as if made one by one */
+    uint64_t bytes; /* all that is read or written, each once; weights once for all images */
+} fv_pass_work;
+
+typedef struct fv_node_work {
+    char kind[32]; /* "conv 3x3", "winograd 3x3", "grouped 3x3", "depthwise 3x3", else the
+                      operator's name */
+    fv_shape out;  /* of all images */
+    fv_pass_work forward, backward; /* backward: all zeros if the node has none */
+} fv_node_work;
+
+/* A node's share of a replay forward, and of one backward with what it makes again for others. */
+fv_node_work fv_plan_node_work(const fv_plan *plan, int i);
 
 size_t fv_plan_bytes(const fv_plan *plan);       /* what was laid out */
 size_t fv_plan_bytes_apart(const fv_plan *plan); /* the same without sharing */

@@ -414,6 +414,75 @@ static void test_pictures_apart_change_no_bit(void **state)
     }
 }
 
+/* ---- Work ------------------------------------------------------------------------------ */
+
+static uint64_t captured_macs(const fv_graph *g)
+{
+    uint64_t macs = 0;
+    for (int i = 0; i < fv_graph_node_count(g); i++) macs += fv_graph_node_info(g, i).macs;
+    return macs;
+}
+
+static void test_work_in_training(void **state)
+{
+    (void)state;
+    net n;
+    uint64_t forward = 0, backward = 0;
+    open_net(&n, FV_TRAIN, fv_cpu_detect(), (fv_plan_options){ 0 });
+    for (int i = 0; i < fv_plan_node_count(n.plan); i++) {
+        const fv_node_work w = fv_plan_node_work(n.plan, i);
+        forward += w.forward.macs;
+        backward += w.backward.macs;
+        assert_true(w.forward.bytes > 0 && w.backward.bytes > 0);
+    }
+    /* Nobody wants the gradient of the pictures. */
+    const uint64_t stem = fv_plan_node_work(n.plan, 0).forward.macs;
+    assert_int_equal(stem, (uint64_t)BATCH * SIZE * SIZE * CHANNELS * 27);
+    assert_int_equal(forward, captured_macs(n.graph));
+    assert_int_equal(backward, 2 * forward - stem);
+    close_net(&n);
+}
+
+/* Three threads have a batch of two together, one has each picture apart. */
+static void test_work_of_a_batch(void **state)
+{
+    (void)state;
+    const fv_shape images = { 2, SIZE, SIZE, 3 };
+    fv_kernels kernels;
+    fv_params *params;
+    fv_program *together, *apart;
+    fv_plan *a, *b;
+    const fv_bindings *bindings;
+    fv_kernels_init(&kernels, FV_CPU_SCALAR);
+    assert_ok(fv_params_create(&params, 3, &testing_err));
+    fv_threads_set(3);
+    assert_ok(fv_program_create(&together, params, &kernels, build_program, NULL, 0, &testing_err));
+    assert_ok(fv_program_plan(together, FV_EVAL, images, &a, &bindings, &testing_err));
+    fv_threads_set(1);
+    assert_ok(fv_program_create(&apart, params, &kernels, build_program, NULL, 0, &testing_err));
+    assert_ok(fv_program_plan(apart, FV_EVAL, images, &b, &bindings, &testing_err));
+
+    assert_int_equal(fv_plan_node_count(a), fv_plan_node_count(b));
+    for (int i = 0; i < fv_plan_node_count(a); i++) {
+        const fv_node_work x = fv_plan_node_work(a, i), y = fv_plan_node_work(b, i);
+        assert_string_equal(x.kind, y.kind);
+        assert_int_equal(x.out.n, 2);
+        assert_true(fv_shape_equal(x.out, y.out));
+        assert_int_equal(x.forward.macs, y.forward.macs);
+        assert_int_equal(x.forward.bytes, y.forward.bytes);
+        assert_int_equal(x.backward.macs + x.backward.bytes, 0);
+    }
+    const fv_node_work stem = fv_plan_node_work(a, 0), depthwise = fv_plan_node_work(a, 1);
+    const size_t pixels = 2 * SIZE * SIZE, weights = CHANNELS * 27 + 4 * CHANNELS;
+    assert_string_equal(stem.kind, "conv 3x3");
+    assert_int_equal(stem.forward.bytes, 4 * (pixels * (3 + CHANNELS) + weights));
+    assert_string_equal(depthwise.kind, "depthwise 3x3");
+    assert_int_equal(depthwise.forward.macs, pixels * CHANNELS * 9);
+    fv_program_destroy(together);
+    fv_program_destroy(apart);
+    fv_params_destroy(params);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +498,8 @@ int main(void)
         cmocka_unit_test(test_frozen_statistics_stay),
         cmocka_unit_test(test_batches_of_any_size),
         cmocka_unit_test(test_pictures_apart_change_no_bit),
+        cmocka_unit_test(test_work_in_training),
+        cmocka_unit_test(test_work_of_a_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
