@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "base/threads.h"
 #include "cli/command.h"
+#include "cli/timing.h"
 #include "eval/classifier.h"
 #include "optim/optimizer.h"
 
@@ -40,7 +41,7 @@ static const fv_option options[] = {
     { "classes", FV_OPTION_INT, offsetof(bench_options, classes), 1000, 1, 1000000, .value = "N",
       .help = "number of classes" },
     { "profile", FV_OPTION_FLAG, offsetof(bench_options, profile),
-      .help = "print the time of each fused operator" },
+      .help = "time of each fused operator beside the roofline" },
     { .name = NULL },
 };
 /* clang-format on */
@@ -58,6 +59,8 @@ typedef struct bench {
     float *input, *targets;
     double *seconds; /* [max(steps, warmup)] */
     uint64_t macs;   /* of one image, forward */
+    double rss_mib;  /* peak, after the steps */
+    fv_timing timing;
 } bench;
 
 /* ---- The computation ---- */
@@ -114,6 +117,7 @@ static fv_status create(bench *b, fv_error *err)
 
 static void destroy(bench *b)
 {
+    fv_timing_deinit(&b->timing);
     fv_program_destroy(b->program);
     fv_optimizer_destroy(b->optimizer);
     fv_config_destroy(b->config);
@@ -175,14 +179,31 @@ static fv_status report(bench *b, const fv_arguments *arguments, fv_error *err)
             "%d, least %.1f), %.1f GFLOP/s, arena %.1f MiB, peak memory %.1f MiB\n",
             b->subject.model->name, modes[o->mode], o->batch, b->images.h, b->images.w,
             fv_threads_count(), fv_threads_count() == 1 ? "" : "s", rate, 1e3 * middle, b->steps,
-            1e3 * least, gflops, arena, peak_rss_mib());
+            1e3 * least, gflops, arena, b->rss_mib);
     json_t *json =
         json_pack("{s:s, s:s, s:i, s:[i,i], s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "model",
                   b->subject.model->name, "mode", modes[o->mode], "batch", o->batch, "input",
                   b->images.h, b->images.w, "threads", fv_threads_count(), "steps", b->steps,
                   "images_per_second", rate, "ms_median", 1e3 * middle, "ms_min", 1e3 * least,
-                  "peak_rss_mb", peak_rss_mib(), "arena_mb", arena, "gflops_per_second", gflops);
+                  "peak_rss_mb", b->rss_mib, "arena_mb", arena, "gflops_per_second", gflops);
+    if (json && o->profile &&
+        json_object_set_new(json, "profile", fv_timing_json(&b->timing)) != 0) {
+        json_decref(json);
+        json = NULL;
+    }
     return fv_json_write(arguments, json, err);
+}
+
+/* After the steps, since measuring the roofline takes memory of its own. */
+static fv_status end_profile(bench *b, FILE *out, fv_error *err)
+{
+    fv_roofline roofline;
+    double sum = 0.0;
+    for (int i = 0; i < b->steps; i++) sum += b->seconds[i];
+    FV_TRY(fv_roofline_measure(&roofline, b->kernels.cpu, err));
+    fv_timing_end(&b->timing, &roofline, b->steps, sum / b->steps);
+    fv_timing_print(out, &b->timing);
+    return FV_OK;
 }
 
 static fv_status measure(bench *b, const fv_arguments *arguments, fv_error *err)
@@ -194,12 +215,11 @@ static fv_status measure(bench *b, const fv_arguments *arguments, fv_error *err)
     fv_plan_feed(plan, bindings->images, b->input);
     if (bindings->targets) fv_plan_feed(plan, bindings->targets, b->targets);
 
-    fv_timing timing = { .plan = NULL };
     time_steps(b, plan, b->options->warmup);
-    if (b->options->profile) FV_TRY(fv_timing_begin(&timing, plan, err));
+    if (b->options->profile) FV_TRY(fv_timing_begin(&b->timing, plan, err));
     time_steps(b, plan, b->steps);
-    if (b->options->profile) fv_timing_print(fv_output(arguments), &timing, b->steps);
-    fv_timing_deinit(&timing);
+    b->rss_mib = peak_rss_mib();
+    if (b->options->profile) FV_TRY(end_profile(b, fv_output(arguments), err));
     return report(b, arguments, err);
 }
 
@@ -235,6 +255,20 @@ const fv_command fv_command_bench = {
                "(train), of made-up images. GFLOP/s count a multiply-add of convolutions and\n"
                "linear layers as two, and a training step as three forward passes. Sizes of\n"
                "memory are in MiB.\n"
+               "\n"
+               "With --profile, a table of the passes of the fused operators, those first that\n"
+               "lose most time against the roofline: the time that they would need at the\n"
+               "measured peak of multiply-adds or the measured bandwidth of memory, whichever\n"
+               "is longer. The 30 first are shown; --json has all.\n"
+               "  GFLOP/s  two for each direct multiply-add; a convolution backward makes one\n"
+               "           product for each gradient that is wanted. Winograd needs fewer than\n"
+               "           these, so it may exceed the peak.\n"
+               "  GB/s     of what must be touched at least: inputs, output, weights and what\n"
+               "           backward needs, each read or written once. A lower bound; data that\n"
+               "           caches hold may exceed the bandwidth.\n"
+               "  lost ms  time beyond the roofline; negative where caches or Winograd beat it\n"
+               "Where pictures are evaluated apart, one in each thread, times are the mean over\n"
+               "the threads. All figures are of one step, that is of the whole batch.\n"
                "\n"
                "With loader: reads the pictures of DataLoader.Train of the configuration; no\n"
                "model.",

@@ -1,94 +1,114 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/timing.h"
+
 #include "base/memory.h"
-#include "cli/bench.h"
-#include "cli/text.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { MAX_SCOPE_COLUMNS = 48 };
+typedef fv_timing_row row;
 
-typedef struct fv_timing_row {
-    fv_node_info info;
-    double forward, backward; /* seconds: until the beginning, then since */
-} row;
-
-static int slowest_first(const void *x, const void *y)
+static double seconds_of(const fv_plan *plan, int node, bool backward)
 {
-    const row *a = x, *b = y;
-    const double left = a->forward + a->backward, right = b->forward + b->backward;
-    return (left < right) - (left > right);
+    double seconds[2];
+    fv_plan_node_seconds(plan, node, &seconds[false], &seconds[true]);
+    return seconds[backward];
 }
 
-/* Forward touches the input, the output and the parameters once; an estimate, for what is fused
- * reads more and what stays in cache less. */
-static double forward_bytes(const fv_node_info *n)
-{
-    return 4.0 * (double)(fv_shape_floats(n->in) + fv_shape_floats(n->out) + n->params);
-}
+/* ---- Begin ---- */
 
-static double per_second(double amount, double seconds)
+/* Until the end, `seconds` is what had been spent at the beginning. */
+static row row_of(const fv_plan *plan, int node, const fv_node_work *work, bool backward)
 {
-    return seconds > 0.0 ? amount / seconds * 1e-9 : 0.0;
+    const fv_node_info info = fv_plan_node_info(plan, node);
+    const fv_pass_work *pass = backward ? &work->backward : &work->forward;
+    const char *suffix = strchr(info.op, '+');
+    row r = { .layer = info.scope,
+              .suffix = suffix ? suffix : "",
+              .backward = backward,
+              .node = node,
+              .out = work->out,
+              .operators = 1,
+              .seconds = seconds_of(plan, node, backward),
+              .flops = 2.0 * (double)pass->macs,
+              .bytes = (double)pass->bytes };
+    memcpy(r.kind, work->kind, sizeof(r.kind));
+    return r;
 }
-
-static void print_row(FILE *out, const row *r, int replays, double total, int scope_columns)
-{
-    const fv_node_info *n = &r->info;
-    const double flops = 2.0 * (double)n->macs * replays, bytes = forward_bytes(n) * replays;
-    char shape[64];
-    snprintf(shape, sizeof(shape), "%dx%dx%d", n->out.h, n->out.w, n->out.c);
-    fv_text_print(out, n->scope, scope_columns, true);
-    fprintf(out, " %-18s %-13s %8.3f %8.3f %8.1f %8.1f %7.1f %6.1f\n", n->op, shape,
-            1e3 * r->forward / replays, 1e3 * r->backward / replays, per_second(flops, r->forward),
-            per_second(2.0 * flops, r->backward), per_second(bytes, r->forward),
-            total > 0.0 ? 100.0 * (r->forward + r->backward) / total : 0.0);
-}
-
-/* ---- Begin and end ---- */
 
 fv_status fv_timing_begin(fv_timing *out, const fv_plan *plan, fv_error *err)
 {
-    const int count = fv_plan_node_count(plan);
-    row *rows = fv_alloc((size_t)count * sizeof(*rows));
-    if (!rows) return fv_fail(err, FV_ERR_NOMEM, "profile: out of memory");
-    for (int i = 0; i < count; i++) {
-        rows[i].info = fv_plan_node_info(plan, i);
-        fv_plan_node_seconds(plan, i, &rows[i].forward, &rows[i].backward);
+    const int nodes = fv_plan_node_count(plan);
+    fv_timing t = { .plan = plan,
+                    .rows = fv_alloc(2 * (size_t)nodes * sizeof(*t.rows)),
+                    .kinds = fv_alloc(2 * (size_t)nodes * sizeof(*t.kinds)) };
+    *out = t;
+    if (!t.rows || !t.kinds) {
+        fv_timing_deinit(out);
+        return fv_fail(err, FV_ERR_NOMEM, "profile: out of memory");
     }
-    *out = (fv_timing){ .plan = plan, .rows = rows, .count = count };
+    for (int i = 0; i < nodes; i++) {
+        const fv_node_work work = fv_plan_node_work(plan, i);
+        t.rows[out->row_count++] = row_of(plan, i, &work, false);
+        if (work.backward.bytes) t.rows[out->row_count++] = row_of(plan, i, &work, true);
+    }
     return FV_OK;
 }
 
 void fv_timing_deinit(fv_timing *timing)
 {
     fv_free(timing->rows);
+    fv_free(timing->kinds);
     *timing = (fv_timing){ .plan = NULL };
 }
 
-void fv_timing_print(FILE *out, fv_timing *timing, int replays)
-{
-    int columns = (int)sizeof("layer") - 1;
-    row sum = { .info = { .scope = "total", .op = "" } };
-    for (int i = 0; i < timing->count; i++) {
-        row *r = &timing->rows[i];
-        double forward, backward;
-        fv_plan_node_seconds(timing->plan, i, &forward, &backward);
-        r->forward = forward - r->forward;
-        r->backward = backward - r->backward;
-        sum.forward += r->forward;
-        sum.backward += r->backward;
-        sum.info.macs += r->info.macs;
-        columns = fv_max(columns, fv_min(fv_text_columns(r->info.scope), MAX_SCOPE_COLUMNS));
-    }
-    qsort(timing->rows, (size_t)timing->count, sizeof(*timing->rows), slowest_first);
+/* ---- End ---- */
 
-    const double total = sum.forward + sum.backward;
-    fprintf(out, "%-*s %-18s %-13s %8s %8s %8s %8s %7s %6s\n", columns, "layer", "operator",
-            "output", "fwd ms", "bwd ms", "fwd GF/s", "bwd GF/s", "GB/s", "share%");
-    for (int i = 0; i < timing->count; i++)
-        print_row(out, &timing->rows[i], replays, total, columns);
-    fprintf(out, "%-*s %8.3f %8.3f %8.1f %8.1f\n", columns + 33, "total",
-            1e3 * sum.forward / replays, 1e3 * sum.backward / replays,
-            per_second(2.0 * (double)sum.info.macs * replays, sum.forward),
-            per_second(4.0 * (double)sum.info.macs * replays, sum.backward));
+static int most_lost_first(const void *x, const void *y)
+{
+    const row *a = x, *b = y;
+    const double left = a->seconds - a->least, right = b->seconds - b->least;
+    return (left < right) - (left > right);
+}
+
+static void add(row *sum, const row *r)
+{
+    sum->operators += r->operators;
+    sum->seconds += r->seconds;
+    sum->least += r->least;
+    sum->flops += r->flops;
+    sum->bytes += r->bytes;
+}
+
+/* The sum that a row belongs to; a new one if it is the first. */
+static row *kind_of(fv_timing *t, const row *r)
+{
+    for (int i = 0; i < t->kind_count; i++) {
+        row *k = &t->kinds[i];
+        if (k->backward == r->backward && strcmp(k->kind, r->kind) == 0) return k;
+    }
+    row *k = &t->kinds[t->kind_count++];
+    *k = (row){ .layer = "", .suffix = "", .backward = r->backward };
+    memcpy(k->kind, r->kind, sizeof(k->kind));
+    return k;
+}
+
+void fv_timing_end(fv_timing *timing, const fv_roofline *roofline, int replays, double step_seconds)
+{
+    const row none = { .layer = "", .suffix = "" };
+    timing->roofline = *roofline;
+    timing->step_seconds = step_seconds;
+    timing->forward = timing->backward = timing->total = none;
+    timing->backward.backward = true;
+    for (int i = 0; i < timing->row_count; i++) {
+        row *r = &timing->rows[i];
+        r->seconds = (seconds_of(timing->plan, r->node, r->backward) - r->seconds) / replays;
+        r->least = fv_roofline_seconds(roofline, r->flops, r->bytes);
+        add(kind_of(timing, r), r);
+        add(r->backward ? &timing->backward : &timing->forward, r);
+        add(&timing->total, r);
+    }
+    timing->total.operators = timing->forward.operators; /* not their passes */
+    qsort(timing->rows, (size_t)timing->row_count, sizeof(*timing->rows), most_lost_first);
+    qsort(timing->kinds, (size_t)timing->kind_count, sizeof(*timing->kinds), most_lost_first);
 }

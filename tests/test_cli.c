@@ -199,6 +199,72 @@ static void test_info(void **state)
     json_decref(json);
 }
 
+/* The figures of one row or sum of a profile. */
+static void check_figures(const json_t *profile, const json_t *row)
+{
+    static const char *const rates[] = { "gflops_per_second", "gb_per_second", "roofline_percent" };
+    const double ms = number(row, "ms"), least = number(row, "ms_roofline");
+    for (size_t k = 0; k < FV_ARRAY_LEN(rates); k++)
+        if (!(isfinite(number(row, rates[k])) && number(row, rates[k]) >= 0.0))
+            fail_msg("%s of %s", rates[k], text(row, "kind"));
+    const double computing = 1e-6 * number(row, "flop") / number(profile, "peak_gflops_per_second");
+    const double moving = 1e-6 * number(row, "bytes") / number(profile, "peak_gb_per_second");
+    assert_true(ms > 0.0 && least > 0.0);
+    assert_true(fabs(number(row, "ms_lost") - (ms - least)) <= 1e-6 * (ms + least));
+    assert_true(fabs(number(row, "roofline_percent") * ms - 100.0 * least) <= 1e-4 * least);
+    if (number(row, "operators") == 1)
+        assert_true(fabs(fmax(computing, moving) - least) <= 1e-6 * least);
+}
+
+/* Checks all rows of a list, and that those of a pass have the sum that is told. */
+static void check_rows(const json_t *profile, const char *list, const char *pass)
+{
+    static const char *const summed[] = { "operators", "ms", "flop", "bytes", "ms_roofline" };
+    const json_t *rows = json_object_get(profile, list), *sum = json_object_get(profile, pass);
+    double last = INFINITY, sums[FV_ARRAY_LEN(summed)] = { 0.0 };
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        check_figures(profile, row);
+        assert_true(number(row, "ms_lost") <= last);
+        last = number(row, "ms_lost");
+        for (size_t k = 0; strcmp(text(row, "pass"), pass) == 0 && k < FV_ARRAY_LEN(summed); k++)
+            sums[k] += number(row, summed[k]);
+    }
+    for (size_t k = 0; k < FV_ARRAY_LEN(summed); k++)
+        if (fabs(sums[k] - number(sum, summed[k])) > 1e-6 * sums[k])
+            fail_msg("%s of %s %s are %.9g, not %.9g", summed[k], pass, list, sums[k],
+                     number(sum, summed[k]));
+}
+
+static void check_profile(const json_t *json)
+{
+    const bool trains = strcmp(text(json, "mode"), "train") == 0;
+    const json_t *profile = json_object_get(json, "profile");
+    const json_t *forward = json_object_get(profile, "forward");
+    const json_t *backward = json_object_get(profile, "backward");
+    const json_t *total = json_object_get(profile, "total");
+    const json_t *rows = json_object_get(profile, "rows");
+    static const char *const lists[] = { "rows", "kinds" };
+    for (size_t i = 0; i < FV_ARRAY_LEN(lists); i++) {
+        check_rows(profile, lists[i], "forward");
+        check_rows(profile, lists[i], "backward");
+    }
+    assert_true(json_array_size(rows) == number(forward, "operators") * (trains ? 2 : 1));
+    assert_true(number(backward, "operators") == (trains ? number(forward, "operators") : 0));
+    const double ms = number(total, "ms"), outside = number(profile, "ms_outside");
+    assert_true(fabs(number(forward, "ms") + number(backward, "ms") - ms) <= 1e-6 * ms);
+    assert_true(outside >= 0.0 && fabs(ms + outside - number(profile, "ms_step")) <= 1e-6 * ms);
+    /* As many operations as the line of the whole says, those of the whole batch. */
+    const double all = number(json, "gflops_per_second") * number(json, "ms_median") * 1e6;
+    const double once = trains ? all / 3.0 : all, back = number(backward, "flop");
+    assert_true(fabs(number(forward, "flop") - once) <= 1e-6 * once);
+    assert_true(trains ? back > 1.5 * once && back < 2.0 * once : back == 0.0);
+    const json_t *shape = json_object_get(json_array_get(rows, 0), "output");
+    assert_true(json_array_size(shape) == 4);
+    assert_true(json_integer_value(json_array_get(shape, 0)) == 2);
+    assert_true(strlen(text(json_array_get(rows, 0), "operator")) > 0);
+}
+
 static void test_bench(void **state)
 {
     (void)state;
@@ -209,7 +275,7 @@ static void test_bench(void **state)
         expect(fovea("bench MobileNetV2_x0_25 --mode %s --batch 2 --steps 2 --size 32 --classes 5 "
                      "--threads 1 --profile --json bench.json",
                      modes[i]),
-               0, "share%");
+               0, "GFLOP/s  GB/s roof % lost ms\n");
         json_t *json = load_json("bench.json");
         assert_string_equal(text(json, "model"), "MobileNetV2_x0_25");
         assert_string_equal(text(json, "mode"), modes[i]);
@@ -218,6 +284,17 @@ static void test_bench(void **state)
         assert_true(number(json, "batch") == 2);
         assert_true(number(json, "threads") == 1);
         assert_true(number(json, "ms_min") <= number(json, "ms_median"));
+        check_profile(json);
+        json_decref(json);
+    }
+    /* Three threads share each operator, two have a picture each. */
+    for (int threads = 2; threads <= 3; threads++) {
+        expect(fovea("bench MobileNetV2_x0_25 --batch 2 --steps 2 --size 32 --classes 5 --profile "
+                     "--threads %d --json bench.json",
+                     threads),
+               0, " more: ");
+        json_t *json = load_json("bench.json");
+        check_profile(json);
         json_decref(json);
     }
 }
