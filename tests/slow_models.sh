@@ -16,10 +16,10 @@ export OMP_WAIT_POLICY=passive # tests may have to share their processors
 # size: of the pictures, pixels; the rate is for batches of 32
 case $model in
 GoogLeNet) family=Inception size=192 epochs=15 rate=0.01 ;;
-InceptionV3) family=Inception size=96 epochs=20 rate=0.02 ;;
-Xception41) family=Xception size=64 epochs=20 rate=0.02 ;;
+InceptionV3) family=Inception size=80 epochs=15 rate=0.01 ;;
+Xception41) family=Xception size=64 epochs=15 rate=0.02 ;;
 MobileNetV2_x0_25) family=MobileNetV2 size=80 epochs=20 rate=0.025 ;;
-Res2Net50_26w_4s) family=Res2Net size=64 epochs=30 rate=0.01 ;;
+Res2Net50_26w_4s) family=Res2Net size=64 epochs=60 rate=0.006 ;;
 DLA46_c) family=DLA size=64 epochs=20 rate=0.02 ;;
 *)
     echo "no recipe for $model"
