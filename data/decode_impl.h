@@ -22,8 +22,8 @@ typedef struct fv_decode_job {
     fv_picture *picture;
     fv_rect *part; /* or NULL: the whole */
 } fv_decode_job;
-fv_status fv_decode_jpeg(const fv_decode_job *job, fv_error *err);
-fv_status fv_decode_png(const fv_decode_job *job, fv_error *err);
+fv_status fv_decode_jpeg(const fv_decode_job *asked, fv_error *err);
+fv_status fv_decode_png(const fv_decode_job *asked, fv_error *err);
 
 /* As fv_picture_reserve(), with room for so many bytes behind the pixels. */
 fv_status fv_decode_reserve(fv_picture *picture, int width, int height, size_t more, fv_error *err);

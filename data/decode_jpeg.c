@@ -5,6 +5,7 @@
 #include "base/compiler.h"
 #include "data/decode_impl.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -148,6 +149,7 @@ static fv_status turn(fv_picture *picture, int orientation, fv_error *err)
     fv_picture turned = { 0 };
     FV_TRY(fv_picture_reserve(&turned, swap ? h : w, swap ? w : h, err));
     uint8_t *out = turned.data;
+    assert(out);
     for (int y = 0; y < turned.height; y++) {
         for (int x = 0; x < turned.width; x++, out += 3) {
             const int u = swap ? y : x, v = swap ? x : y;
@@ -291,6 +293,7 @@ static void read_rows(jpeg_job *job, const fv_rect *part, int left)
     const size_t skipped = (size_t)(part->x - left) * components;
     const JDIMENSION end = (JDIMENSION)(part->y + part->height);
     uint8_t *out = job->asked->picture->data;
+    assert(out);
     while (c->output_scanline < end) {
         JSAMPROW rows[ROWS];
         const int wanted = fv_min(ROWS, (int)(end - c->output_scanline));

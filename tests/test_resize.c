@@ -337,6 +337,14 @@ static void test_errors(void **state)
                              FV_OK);
         assert_string_equal(testing_err.message, table[i].message);
     }
+    close_fixture(&f);
+}
+
+static void test_too_little_is_held(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f);
     const fv_resize_job job = { .in = &f.in,
                                 .held = { 7, 9, W, H },
                                 .rect = { 0, 0, 70, 60 },
@@ -403,10 +411,15 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_references), cmocka_unit_test(test_conformance),
-        cmocka_unit_test(test_windows),    cmocka_unit_test(test_reach),
-        cmocka_unit_test(test_variants),   cmocka_unit_test(test_constant),
-        cmocka_unit_test(test_strip),      cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_references),
+        cmocka_unit_test(test_conformance),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_reach),
+        cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_constant),
+        cmocka_unit_test(test_strip),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_too_little_is_held),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

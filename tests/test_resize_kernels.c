@@ -111,8 +111,8 @@ static void check_resample_rows(const fv_kernels *k, fv_random *r)
     const int origin = fv_random_int(r, 0, 5), gap = fv_random_int(r, 0, 9);
     const fv_resample_axis axis = random_axis(r, &memory, pixels, origin, fv_random_int(r, 0, 3));
     const int in_stride = pixels * 3 + gap, out_stride = axis.count * 3;
-    const size_t shift = random_shift(r), bytes = (size_t)(rows * out_stride);
-    block in = input_create(r, (size_t)((rows - 1) * in_stride + pixels * 3), shift);
+    const size_t shift = random_shift(r), bytes = (size_t)rows * (size_t)out_stride;
+    block in = input_create(r, (size_t)(rows * in_stride - gap), shift);
     block expected = output_create(bytes, shift), actual = output_create(bytes, shift);
     fv_resample job = { .axis = &axis,
                         .in = in.data,
@@ -300,7 +300,7 @@ static void check_area_blocks(const fv_kernels *k, fv_random *r)
         job.count = fv_random_int(r, 1, 3);
         job.across = fv_random_int(r, 330, 800); /* around the vector code's room for sums */
     }
-    const size_t row = (size_t)(job.count * job.across * 3), shift = random_shift(r);
+    const size_t row = (size_t)(job.count * job.across) * 3, shift = random_shift(r);
     job.in_stride = (ptrdiff_t)row + fv_random_int(r, 0, 9);
     block in = input_create(r, (size_t)((job.down - 1) * job.in_stride) + row, random_shift(r));
     block expected = output_create((size_t)job.count * 3, shift);
