@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cpu.h"
 
+#include "base/compiler.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +58,19 @@ unsigned fv_cpu_detect(void)
     if (wanted && strcmp(wanted, "scalar") == 0) allowed = FV_CPU_SCALAR;
     if (wanted && strcmp(wanted, "avx2") == 0) allowed = FV_CPU_AVX2;
     return features() & allowed;
+}
+
+fv_status fv_cpu_check(fv_error *err)
+{
+    static const char *const known[] = { "scalar", "avx2", "avx512" };
+    const char *wanted = getenv("FOVEA_CPU");
+    for (size_t i = 0; wanted && i < FV_ARRAY_LEN(known); i++)
+        if (strcmp(wanted, known[i]) == 0) return FV_OK;
+    if (!wanted) return FV_OK;
+    return fv_fail(err, FV_ERR_CONFIG,
+                   "FOVEA_CPU is \"%s\" in the environment; it can be scalar, avx2 or avx512, or "
+                   "not be set",
+                   wanted);
 }
 
 const char *fv_cpu_name(unsigned cpu)

@@ -52,6 +52,7 @@ static void start_threads(int requested)
 static fv_status run(const fv_command *command, int argc, char **argv, fv_error *err)
 {
     fv_arguments arguments = { 0 };
+    FV_TRY(fv_cpu_check(err));
     FV_TRY(fv_arguments_parse(&arguments, command, argc - 2, argv + 2, err));
     arguments.program = argv[0];
     fv_status status = FV_OK;

@@ -172,7 +172,14 @@ static void test_cpu(void **state)
     assert_int_equal(fv_cpu_detect(), all);
     setenv("FOVEA_CPU", "scalar", 1);
     assert_int_equal(fv_cpu_detect(), FV_CPU_SCALAR);
+    assert_ok(fv_cpu_check(&testing_err));
+    setenv("FOVEA_CPU", "avx", 1);
+    assert_int_equal(fv_cpu_check(&testing_err), FV_ERR_CONFIG);
+    assert_string_equal(testing_err.message,
+                        "FOVEA_CPU is \"avx\" in the environment; it can be scalar, avx2 or "
+                        "avx512, or not be set");
     unsetenv("FOVEA_CPU");
+    assert_ok(fv_cpu_check(&testing_err));
     assert_string_equal(fv_cpu_name(FV_CPU_SCALAR), "scalar");
     assert_string_equal(fv_cpu_name(FV_CPU_AVX2), "AVX2");
     assert_string_equal(fv_cpu_name(FV_CPU_AVX2 | FV_CPU_AVX512), "AVX-512");
