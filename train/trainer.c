@@ -140,12 +140,26 @@ static const float *targets_of(const fv_trainer *t, const fv_batch *batch)
     return t->targets;
 }
 
+enum { SURELY_WRONG = 4 }; /* pictures of a batch, none of which can be read: not bad luck */
+
+static fv_status check_readable(const fv_trainer *t, const fv_batch *batch, fv_error *err)
+{
+    int readable = 0;
+    for (int i = 0; i < batch->count; i++) readable += batch->readable[i];
+    if (readable > 0 || batch->count < SURELY_WRONG) return FV_OK;
+    return fv_fail(err, FV_ERR_IO,
+                   "epoch %" PRId64 ": none of the %d pictures of batch %" PRId64
+                   " can be read, as warned above: is DataLoader.Train.dataset.image_root right?",
+                   t->progress.epoch + 1, batch->count, t->progress.batch + 1);
+}
+
 static fv_status train_batch(fv_trainer *t, const fv_batch *batch, fv_error *err)
 {
     fv_progress *p = &t->progress;
     fv_plan *plan;
     const fv_bindings *bindings;
     const fv_shape images = { batch->count, batch->height, batch->width, 3 };
+    FV_TRY(check_readable(t, batch, err));
     FV_TRY(check_labels(t, batch, err));
     FV_TRY(fv_program_plan(t->program, FV_TRAIN, images, &plan, &bindings, err));
     fv_plan_feed(plan, bindings->images, batch->images);
