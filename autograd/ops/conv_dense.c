@@ -10,24 +10,12 @@ enum {
     PIXEL_MULTIPLE = 84,        /* of most register tiles */
     LARGE_WEIGHTS = 1 << 18,    /* floats: beyond this each chunk streams them from L3 or memory */
     LARGE_WEIGHTS_PIXELS = 252, /* so it should use them often */
-    PARTIAL_FLOATS = 1 << 20,   /* all partial weight gradients together, about */
     MIN_SPLIT_PIXELS = 128
 };
 
 static int weight_floats(const fv_conv *c)
 {
     return c->out_c * (c->in_c / c->groups) * c->window.kernel_h * c->window.kernel_w;
-}
-
-static int round_up(int a, int multiple) { return fv_ceil_div(a, multiple) * multiple; }
-
-/* Channels per task: all, unless pixels alone give too few tasks. Groups are not cut. */
-static int cut_channels(const fv_conv *c, int channels, int chunks)
-{
-    if (c->groups > 1 || chunks >= FV_TASKS_WANTED) return channels;
-    const int blocks = fv_ceil_div(channels, FV_CONV_BLOCK);
-    const int wanted = fv_min(blocks, fv_ceil_div(FV_TASKS_WANTED, chunks));
-    return fv_ceil_div(blocks, wanted) * FV_CONV_BLOCK;
 }
 
 static int per_chunk(const fv_conv *c)
@@ -37,7 +25,7 @@ static int per_chunk(const fv_conv *c)
     if (weight_floats(c) > LARGE_WEIGHTS) want = fv_max(want, LARGE_WEIGHTS_PIXELS);
     /* Few pixels are cut finer, so that all threads of a large machine have some. */
     want = fv_min(want, fv_ceil_div(pixels, FV_TASKS_WANTED));
-    return fv_max(PIXEL_MULTIPLE, round_up(want, PIXEL_MULTIPLE));
+    return fv_max(PIXEL_MULTIPLE, fv_round_up(want, PIXEL_MULTIPLE));
 }
 
 static int chunks(const fv_conv *c)
@@ -97,7 +85,7 @@ static void forward(const fv_conv_run *r)
     tasks t = { .r = r, .worker_bytes = worker_bytes(r->a->kernels, &r->conv) };
     t.per_chunk = per_chunk(&r->conv);
     t.chunks = chunks(&r->conv);
-    t.per_channels = cut_channels(&r->conv, r->conv.out_c, t.chunks);
+    t.per_channels = fv_cut_channels(&r->conv, r->conv.out_c, t.chunks);
     fv_parallel_for(t.chunks * fv_ceil_div(r->conv.out_c, t.per_channels), forward_task, &t);
 }
 
@@ -132,33 +120,14 @@ static void backward_data(const fv_conv_run *r)
     want = fv_max(PIXEL_MULTIPLE, fv_min(want, fv_ceil_div(pixels, FV_TASKS_WANTED)));
     tasks t = { .r = r, .worker_bytes = worker_bytes(r->a->kernels, &r->conv) };
     /* Whole periods of the stride, so that each chunk has every phase. */
-    t.per_chunk = round_up(fv_ceil_div(want, w->in_w), w->in_w == 1 ? PIXEL_MULTIPLE : w->stride_h);
+    t.per_chunk =
+        fv_round_up(fv_ceil_div(want, w->in_w), w->in_w == 1 ? PIXEL_MULTIPLE : w->stride_h);
     t.chunks = fv_ceil_div(rows, t.per_chunk);
-    t.per_channels = cut_channels(&r->conv, r->conv.in_c, t.chunks);
+    t.per_channels = fv_cut_channels(&r->conv, r->conv.in_c, t.chunks);
     fv_parallel_for(t.chunks * fv_ceil_div(r->conv.in_c, t.per_channels), data_task, &t);
 }
 
 /* ---- Backward to the weights ---------------------------------------------------- */
-
-fv_weight_cut fv_cut_weights(const fv_conv *c, size_t floats, int units, int least)
-{
-    fv_weight_cut w = { .out_tiles = 1, .in_tiles = 1 };
-    w.splits = fv_min(FV_TASKS_WANTED, (int)(PARTIAL_FLOATS / floats));
-    w.splits = fv_max(1, fv_min(w.splits, units / least));
-    if (c->groups == 1) {
-        const int wanted = fv_ceil_div(FV_TASKS_WANTED, w.splits);
-        w.out_tiles = fv_min(wanted, fv_ceil_div(c->out_c, FV_CONV_BLOCK));
-        w.in_tiles = fv_min(fv_ceil_div(wanted, w.out_tiles), fv_ceil_div(c->in_c, FV_CONV_BLOCK));
-    }
-    w.out_step = round_up(fv_ceil_div(c->out_c, w.out_tiles), FV_CONV_BLOCK);
-    w.in_step = round_up(fv_ceil_div(c->in_c, w.in_tiles), FV_CONV_BLOCK);
-    w.out_tiles = fv_ceil_div(c->out_c, w.out_step);
-    w.in_tiles = fv_ceil_div(c->in_c, w.in_step);
-    w.per_split = fv_ceil_div(units, w.splits);
-    w.splits = fv_ceil_div(units, w.per_split);
-    w.partial_floats = fv_align(floats * sizeof(float)) / sizeof(float);
-    return w;
-}
 
 static fv_weight_cut cut_weights(const fv_kernels *k, const fv_conv *c)
 {
@@ -195,31 +164,13 @@ static void weights_task(void *ctx, int task, int worker)
     r->a->kernels->conv_backward_weights(&j);
 }
 
-static void reduce_task(void *ctx, int task, int worker)
-{
-    (void)worker;
-    const tasks *t = ctx;
-    const fv_conv_run *r = t->r;
-    const int step = r->conv.groups > 1 ? r->conv.out_c : FV_CONV_BLOCK;
-    const fv_conv_reduce j = { .conv = &r->conv,
-                               .partials = t->partials,
-                               .count = t->weights.splits,
-                               .partial_stride = t->weights.partial_floats,
-                               .dw = r->a->grad_in[FV_IN_WEIGHT].data,
-                               .accumulate = r->a->accumulate[FV_IN_WEIGHT],
-                               .out0 = task * step,
-                               .out1 = fv_min((task + 1) * step, r->conv.out_c) };
-    r->a->kernels->conv_reduce(&j);
-}
-
 static void backward_weights(const fv_conv_run *r)
 {
     tasks t = { .r = r, .worker_bytes = worker_bytes(r->a->kernels, &r->conv) };
     t.weights = cut_weights(r->a->kernels, &r->conv);
     t.partials = (float *)((char *)r->scratch + forward_bytes(r->a->kernels, &r->conv));
     fv_parallel_for(t.weights.splits * t.weights.out_tiles * t.weights.in_tiles, weights_task, &t);
-    const int blocks = r->conv.groups > 1 ? 1 : fv_ceil_div(r->conv.out_c, FV_CONV_BLOCK);
-    fv_parallel_for(blocks, reduce_task, &t);
+    fv_reduce_weights(r, &t.weights, t.partials, r->a->kernels->conv_reduce);
 }
 
 const fv_conv_route fv_conv_dense = {

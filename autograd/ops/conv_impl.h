@@ -35,6 +35,11 @@ extern const fv_conv_route fv_conv_dense, fv_conv_winograd, fv_conv_depthwise;
 /* Whether Winograd's way is there for a convolution, and pays. */
 bool fv_winograd_pays(const fv_op_args *a, const fv_conv *c);
 
+static inline int fv_round_up(int a, int step) { return fv_ceil_div(a, step) * step; }
+
+/* Channels per task: all, unless `chunks` alone are too few tasks. Groups are not cut. */
+int fv_cut_channels(const fv_conv *c, int channels, int chunks);
+
 /* How the sum for the weights' gradient is cut: partial sums over splits of `units` (pixels, rows),
  * and where these are few, tiles of channels. */
 typedef struct fv_weight_cut {
@@ -45,6 +50,10 @@ typedef struct fv_weight_cut {
 
 /* `floats` are one partial's; a split has at least `least` units. */
 fv_weight_cut fv_cut_weights(const fv_conv *c, size_t floats, int units, int least);
+
+/* The gradient of the weights from the partial sums of all splits. */
+void fv_reduce_weights(const fv_conv_run *r, const fv_weight_cut *cut, const float *partials,
+                       void (*kernel)(const fv_conv_reduce *j));
 
 /* The second half of batch norm's backward and both backwards of the convolution in one: dy is
  * used while it is still in the cache. Only where both gradients are wanted and the shape gives

@@ -85,9 +85,7 @@ static void run(tasks *t, const fv_conv *c)
     t->worker_bytes = worker_bytes(t->r->a->kernels, c);
     t->chunks = chunks(c);
     t->per_chunk = rows_per_task(c);
-    const int blocks = fv_ceil_div(c->out_c, FV_CONV_BLOCK);
-    const int wanted = fv_min(blocks, fv_ceil_div(FV_TASKS_WANTED, t->chunks));
-    t->per_channels = fv_ceil_div(blocks, wanted) * FV_CONV_BLOCK;
+    t->per_channels = fv_cut_channels(c, c->out_c, t->chunks);
     fv_parallel_for(t->chunks * fv_ceil_div(c->out_c, t->per_channels), sweep_task, t);
 }
 
@@ -174,22 +172,6 @@ static void weights_task(void *ctx, int task, int worker)
     r->a->kernels->winograd_backward_weights(&j);
 }
 
-static void reduce_task(void *ctx, int task, int worker)
-{
-    (void)worker;
-    const weight_tasks *t = ctx;
-    const fv_conv_run *r = t->r;
-    const fv_conv_reduce j = { .conv = &r->conv,
-                               .partials = t->partials,
-                               .count = t->cut.splits,
-                               .partial_stride = t->cut.partial_floats,
-                               .dw = r->a->grad_in[FV_IN_WEIGHT].data,
-                               .accumulate = r->a->accumulate[FV_IN_WEIGHT],
-                               .out0 = task * FV_CONV_BLOCK,
-                               .out1 = fv_min((task + 1) * FV_CONV_BLOCK, r->conv.out_c) };
-    r->a->kernels->winograd_reduce(&j);
-}
-
 static void backward_weights(const fv_conv_run *r)
 {
     const fv_kernels *k = r->a->kernels;
@@ -198,7 +180,7 @@ static void backward_weights(const fv_conv_run *r)
                        .worker_bytes = worker_bytes(k, &r->conv) };
     t.partials = (float *)(void *)((char *)r->scratch + backward_workers(k, &r->conv));
     fv_parallel_for(t.cut.splits * t.cut.out_tiles * t.cut.in_tiles, weights_task, &t);
-    fv_parallel_for(fv_ceil_div(r->conv.out_c, FV_CONV_BLOCK), reduce_task, &t);
+    fv_reduce_weights(r, &t.cut, t.partials, k->winograd_reduce);
 }
 
 const fv_conv_route fv_conv_winograd = {

@@ -11,6 +11,7 @@
 #include "kernels/x86/conv_group_tile.h"
 #include "kernels/x86/conv_rows.h"
 #include "kernels/x86/conv_tail_tile.h"
+#include "kernels/x86/scratch.h"
 
 #include <math.h>
 #include <string.h>
@@ -39,14 +40,6 @@ typedef struct sweep {
 
 /* ---- Scratch ---------------------------------------------------------------------- */
 
-/* Cuts `bytes` off a block of scratch; with base NULL only counts. */
-static void *cut(char *base, size_t *used, size_t bytes)
-{
-    void *part = base ? base + *used : NULL;
-    *used += (bytes + 63) / 64 * 64;
-    return part;
-}
-
 static size_t lay_out_scratch(sweep *s, const fv_conv *c, void *scratch)
 {
     const fv_window *w = &c->window;
@@ -56,12 +49,12 @@ static size_t lay_out_scratch(sweep *s, const fv_conv *c, void *scratch)
     if (rows_worthwhile(c))
         rows = (size_t)w->kernel_h * (size_t)c->in_c *
                (size_t)rows_width(w, fv_min(w->out_w, SWEEP_MAX_TILES * TILE_PIXELS));
-    s->zeros = cut(scratch, &used, (channels + FV_LANES) * sizeof(float));
-    s->tiles = cut(scratch, &used, SWEEP_MAX_TILES * sizeof(tile));
-    s->taps = cut(scratch, &used, SWEEP_MAX_TILES * taps * sizeof(tile_tap));
-    s->all = cut(scratch, &used, taps * sizeof(tile_tap));
-    s->inside = cut(scratch, &used, (size_t)(w->kernel_h + w->kernel_w) * sizeof(unsigned));
-    s->rows = cut(scratch, &used, rows * sizeof(float));
+    s->zeros = scratch_cut(scratch, &used, (channels + FV_LANES) * sizeof(float));
+    s->tiles = scratch_cut(scratch, &used, SWEEP_MAX_TILES * sizeof(tile));
+    s->taps = scratch_cut(scratch, &used, SWEEP_MAX_TILES * taps * sizeof(tile_tap));
+    s->all = scratch_cut(scratch, &used, taps * sizeof(tile_tap));
+    s->inside = scratch_cut(scratch, &used, (size_t)(w->kernel_h + w->kernel_w) * sizeof(unsigned));
+    s->rows = scratch_cut(scratch, &used, rows * sizeof(float));
     return used;
 }
 

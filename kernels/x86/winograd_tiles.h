@@ -21,6 +21,12 @@ enum {
     WINOGRAD_LARGE_TILES = 56,        /* so more tiles should use them */
 };
 
+/* The matrix product of one place. */
+static inline panel_shape winograd_panels(const fv_conv *c)
+{
+    return (panel_shape){ 1, 1, c->in_c, c->out_c };
+}
+
 /* One side of a transformed block. */
 typedef struct winograd_planes {
     float *at;

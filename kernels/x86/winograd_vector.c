@@ -7,6 +7,7 @@
  */
 #include "kernels/variants.h"
 #include "kernels/x86/conv_tile.h"
+#include "kernels/x86/scratch.h"
 #include "kernels/x86/winograd_tiles.h"
 
 #include <math.h>
@@ -33,14 +34,9 @@ static bool fits(const fv_conv *c)
 
 /* ---- Packing ----------------------------------------------------------------------- */
 
-static panel_shape place_panels(const fv_conv *c)
-{
-    return (panel_shape){ 1, 1, c->in_c, c->out_c };
-}
-
 static size_t packed_floats(const fv_conv *c)
 {
-    const panel_shape s = place_panels(c), m = { 1, 1, c->out_c, c->in_c };
+    const panel_shape s = winograd_panels(c), m = { 1, 1, c->out_c, c->in_c };
     const size_t one = panel_floats(&s), other = panel_floats(&m);
     return WINOGRAD_PLACES * (one > other ? one : other);
 }
@@ -67,22 +63,24 @@ static void transform_weights(float g[9][FV_LANES], float u[WINOGRAD_PLACES][FV_
     }
 }
 
-/* Where source i of target t stands in a place's panels, and how far its lanes are apart. */
-static size_t panel_place(const panel_shape *s, int t, int i, int *step)
+/* G g G' of targets [t, t + used) and source i; zeros for a source that does not exist. */
+static void transform_source(const fv_conv *c, const float *w, const float *scale, bool mirrored,
+                             int t, int used, int i, float u[WINOGRAD_PLACES][FV_LANES])
 {
-    const int first = t / BLOCK_LANES * BLOCK_LANES;
-    const size_t panel = panel_at(s, 0, first);
-    *step = panel_lanes(s, first) == BLOCK_LANES ? 1 : 2;
-    if (*step == 1) return panel + (size_t)i * BLOCK_LANES + (size_t)(t - first);
-    return panel + (size_t)(i / 2) * BLOCK_LANES + (size_t)(i % 2) + 2 * (size_t)(t - first);
+    const ptrdiff_t row = (ptrdiff_t)9 * c->in_c;
+    const ptrdiff_t target = mirrored ? 9 : row, source = mirrored ? row : 9;
+    float g[9][FV_LANES] = { { 0 } };
+    for (int v = 0; v < used && i < (mirrored ? c->out_c : c->in_c); v++) {
+        const float *from = w + (t + v) * target + i * source;
+        const float factor = scale ? scale[t + v] : 1.0f;
+        for (int k = 0; k < 9; k++) g[k][v] = factor * from[mirrored ? 8 - k : k];
+    }
+    transform_weights(g, u);
 }
 
-static void store_places(const panel_shape *s, int t, int i, float u[WINOGRAD_PLACES][FV_LANES],
-                         float *packed)
+/* Stores the places of one source in the panels; `step` lanes apart. */
+static void store_places(float u[WINOGRAD_PLACES][FV_LANES], float *to, size_t plane, int step)
 {
-    int step;
-    float *to = packed + panel_place(s, t, i, &step);
-    const size_t plane = panel_floats(s);
     for (int p = 0; p < WINOGRAD_PLACES; p++, to += plane) {
         if (step == 1)
             fv_vec_store(to, fv_vec_load(u[p]));
@@ -94,21 +92,17 @@ static void store_places(const panel_shape *s, int t, int i, float u[WINOGRAD_PL
 static void pack(const fv_conv *c, const float *w, const float *scale, bool mirrored, float *packed,
                  int t0, int t1)
 {
-    const panel_shape s = mirrored ? (panel_shape){ 1, 1, c->out_c, c->in_c } : place_panels(c);
-    const ptrdiff_t target = mirrored ? 9 : 9 * c->in_c, source = mirrored ? 9 * c->in_c : 9;
+    const panel_shape s = mirrored ? (panel_shape){ 1, 1, c->out_c, c->in_c } : winograd_panels(c);
+    const size_t plane = panel_floats(&s);
     for (int t = t0; t < t1; t += FV_LANES) {
-        const int used = fv_min(FV_LANES, t1 - t);
-        for (int i = 0; i < s.sources + s.sources % 2; i++) { /* a pair that lacks its second: 0 */
-            float g[9][FV_LANES] = { { 0 } }, u[WINOGRAD_PLACES][FV_LANES];
-            for (int v = 0; v < used && i < s.sources; v++) {
-                const float *from = w + (t + v) * target + i * source;
-                const float factor = scale ? scale[t + v] : 1.0f;
-                for (int k = 0; k < 9; k++) g[k][v] = factor * from[mirrored ? 8 - k : k];
-            }
-            transform_weights(g, u);
-            int step;
-            (void)panel_place(&s, t, i, &step);
-            if (i < s.sources || step == 2) store_places(&s, t, i, u, packed);
+        const int first = t / BLOCK_LANES * BLOCK_LANES, used = fv_min(FV_LANES, t1 - t);
+        const int step = panel_lanes(&s, first) == BLOCK_LANES ? 1 : 2; /* 2: pairs of sources */
+        float *panel = packed + panel_at(&s, 0, first) + step * (t - first);
+        for (int i = 0; i < s.sources || i % step; i++) {
+            float u[WINOGRAD_PLACES][FV_LANES];
+            transform_source(c, w, scale, mirrored, t, used, i, u);
+            store_places(u, panel + (size_t)(i / step) * BLOCK_LANES + (size_t)(i % step), plane,
+                         step);
         }
     }
 }
@@ -123,25 +117,19 @@ typedef struct sweep {
     float *zeros;
 } sweep;
 
-static void *cut(char *base, size_t *used, size_t bytes)
-{
-    void *part = base ? base + *used : NULL;
-    *used += (bytes + 63) / 64 * 64;
-    return part;
-}
-
 static size_t lay_out(sweep *s, const fv_conv *c, void *scratch)
 {
     const int tiles = winograd_block_tiles(c);
     size_t used = 0;
     s->in = winograd_planes_at(
-        cut(scratch, &used, winograd_planes_floats(tiles, c->in_c) * sizeof(float)), tiles,
+        scratch_cut(scratch, &used, winograd_planes_floats(tiles, c->in_c) * sizeof(float)), tiles,
         c->in_c);
     s->out = winograd_planes_at(
-        cut(scratch, &used, winograd_planes_floats(tiles, c->out_c) * sizeof(float)), tiles,
+        scratch_cut(scratch, &used, winograd_planes_floats(tiles, c->out_c) * sizeof(float)), tiles,
         c->out_c);
-    s->zeros = cut(scratch, &used, (size_t)panel_round(fv_max(c->in_c, c->out_c)) * sizeof(float));
-    s->tiles = cut(scratch, &used, (size_t)(tiles / TILE_PIXELS + 1) * sizeof(tile));
+    s->zeros =
+        scratch_cut(scratch, &used, (size_t)panel_round(fv_max(c->in_c, c->out_c)) * sizeof(float));
+    s->tiles = scratch_cut(scratch, &used, (size_t)(tiles / TILE_PIXELS + 1) * sizeof(tile));
     return used;
 }
 
@@ -257,7 +245,7 @@ static void run_sweep(const fv_winograd_sweep *j)
 {
     const fv_conv *c = j->conv;
     const fv_window *w = &c->window;
-    sweep s = { .job = j, .panels = place_panels(c) };
+    sweep s = { .job = j, .panels = winograd_panels(c) };
     lay_out(&s, c, j->scratch);
     memset(s.zeros, 0, (size_t)panel_round(fv_max(c->in_c, c->out_c)) * sizeof(float));
     const winograd_source source = { j->x, j->x_stride, w->in_h, w->in_w, c->in_c, s.zeros };

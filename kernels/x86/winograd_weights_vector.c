@@ -16,14 +16,9 @@ typedef struct sums {
     float *zeros;
 } sums;
 
-static panel_shape place_panels(const fv_conv *c)
-{
-    return (panel_shape){ 1, 1, c->in_c, c->out_c };
-}
-
 static size_t partial_floats(const fv_conv *c)
 {
-    const panel_shape s = place_panels(c);
+    const panel_shape s = winograd_panels(c);
     return WINOGRAD_PLACES * panel_floats(&s);
 }
 
@@ -119,7 +114,7 @@ static void backward_weights(const fv_winograd_weights *j)
 {
     const fv_conv *c = j->conv;
     const fv_window *w = &c->window;
-    sums s = { .job = j, .panels = place_panels(c) };
+    sums s = { .job = j, .panels = winograd_panels(c) };
     lay_out(&s, c, j->scratch);
     memset(s.zeros, 0, (size_t)panel_round(fv_max(c->in_c, c->out_c)) * sizeof(float));
     const winograd_source x = { j->x + j->in0, j->x_stride,     w->in_h,
@@ -186,7 +181,7 @@ static void reduce_vector(const fv_conv_reduce *j, const float *from, size_t pla
 
 static void reduce(const fv_conv_reduce *j)
 {
-    const panel_shape s = place_panels(j->conv);
+    const panel_shape s = winograd_panels(j->conv);
     const size_t plane = panel_floats(&s);
     for (int t = j->out0; t < j->out1; t += FV_LANES) {
         const int first = t / BLOCK_LANES * BLOCK_LANES, lanes = panel_lanes(&s, first);
