@@ -93,6 +93,14 @@ check "folders with other classes to evaluate end with 2"
 train absent -o "DataLoader.Train.dataset.cls_label_path=$work/none.txt"
 [ $? -eq 1 ]
 check "a missing list ends with 1"
+train lost -o "DataLoader.Train.dataset.image_root=$work/nowhere"
+[ $? -eq 1 ] && grep -q 'none of the 8 pictures of batch 1 can be read' "$work/err" && [ ! -e "$work/lost/latest.h5" ]
+check "a wrong image_root ends with 1 at the first batch"
+mv "$work/data" "$work/gone"
+train plain -o "Global.checkpoints=$work/INT/latest" -o Global.epochs=4
+[ $? -ne 0 ]
+check "a data set that went away ends in an error"
+mv "$work/gone" "$work/data"
 train nan -o Optimizer.lr.learning_rate=900 -o 'Optimizer.regularizer={name: L2, coeff: 1}' \
     -o Global.eval_during_train=False
 [ $? -eq 1 ] && grep -q 'first not finite in' "$work/err"

@@ -142,11 +142,13 @@ static const float *targets_of(const fv_trainer *t, const fv_batch *batch)
 
 enum { SURELY_WRONG = 4 }; /* pictures of a batch, none of which can be read: not bad luck */
 
-static fv_status check_readable(const fv_trainer *t, const fv_batch *batch, fv_error *err)
+/* What was learned before is saved: a disk may have gone away. */
+static fv_status check_readable(fv_trainer *t, const fv_batch *batch, fv_error *err)
 {
     int readable = 0;
     for (int i = 0; i < batch->count; i++) readable += batch->readable[i];
     if (readable > 0 || batch->count < SURELY_WRONG) return FV_OK;
+    if (t->progress.step > 0) FV_TRY(fv_trainer_save_latest(t, err));
     return fv_fail(err, FV_ERR_IO,
                    "epoch %" PRId64 ": none of the %d pictures of batch %" PRId64
                    " can be read, as warned above: is DataLoader.Train.dataset.image_root right?",
