@@ -31,6 +31,7 @@ fv_status fv_graph_check(const fv_graph *graph, fv_error *err);
 /* For layers and models that refuse something; the first error wins. Returns NULL. */
 fv_tensor *fv_graph_fail(fv_graph *g, const char *format, ...) FV_PRINTF(2, 3);
 
+/* What the graph was made with, and the shape of a tensor. */
 fv_mode fv_graph_mode(const fv_graph *graph);
 fv_params *fv_graph_params(fv_graph *graph);
 fv_shape fv_tensor_shape(const fv_tensor *t); /* all zeros for NULL */
@@ -46,6 +47,7 @@ typedef struct fv_node_info {
     uint64_t macs; /* multiply-adds of convolutions and linear layers, the whole batch */
 } fv_node_info;
 
+/* i in [0, count). The strings live as long as the graph. */
 int fv_graph_node_count(const fv_graph *graph);
 fv_node_info fv_graph_node_info(const fv_graph *graph, int i);
 

@@ -49,6 +49,7 @@ fv_tensor *fv_tensor_root(fv_tensor *t, int *channel);
 /* What the author of an operator sees of a node's inputs. */
 void fv_node_inputs(const fv_node *n, fv_op_input in[FV_MAX_INPUTS]);
 
+/* What fv_graph_node_info() says of a node. */
 fv_node_info fv_node_describe(const fv_node *n);
 
 /* Merges operators, see fuse.c: edits the nodes of the list, which shrinks. `kept` are values that

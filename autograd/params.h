@@ -31,6 +31,7 @@ typedef enum fv_role {
 #undef X
 } fv_role;
 
+/* "conv_weight", "bn_bias", ...: as golden files call it. */
 const char *fv_role_name(fv_role role);
 
 /* How a parameter starts. Drawn from the stream (seed, FV_RANDOM_INIT, name), so adding a
@@ -54,6 +55,7 @@ typedef struct fv_param {
 
 typedef struct fv_params fv_params;
 
+/* Initial values are drawn by `seed` and the parameter's name. */
 fv_status fv_params_create(fv_params **out, uint64_t seed, fv_error *err);
 void fv_params_destroy(fv_params *params); /* accepts NULL */
 
@@ -62,6 +64,7 @@ void fv_params_destroy(fv_params *params); /* accepts NULL */
 fv_status fv_params_get(fv_params *params, const char *name, fv_role role, int rank,
                         const int *dims, fv_init init, fv_param **out, fv_error *err);
 
+/* In the order of creation; i in [0, count). */
 int fv_params_count(const fv_params *params);
 fv_param *fv_params_at(const fv_params *params, int i);
 fv_param *fv_params_find(const fv_params *params, const char *name); /* NULL: none */

@@ -96,6 +96,8 @@ static inline fv_buffer *fv_step_buffer(const fv_plan *p, int step, int kind)
     return &p->buffers[p->graph->tensors.count * FV_PER_TENSOR + step * FV_PER_STEP + kind];
 }
 
+/* Where a buffer of a step, or a tensor (FV_VALUE, FV_GRAD or FV_AGAIN), lies now; .data NULL:
+ * nowhere. */
 void *fv_plan_buffer(const fv_plan *p, int step, int kind);
 fv_view fv_plan_resolve(const fv_plan *p, fv_tensor *t, int kind);
 
@@ -107,6 +109,7 @@ fv_view fv_plan_images_value(const fv_plan *p, fv_tensor *t);
 /* The gradient of a tensor after backward; for tests, with keep_memory. */
 fv_view fv_plan_gradient(const fv_plan *p, fv_tensor *t);
 
+/* The passes of the table above. */
 fv_status fv_plan_flow(fv_plan *p, fv_error *err);
 fv_status fv_plan_live(fv_plan *p, bool keep_memory, fv_error *err);
 

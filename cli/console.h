@@ -28,8 +28,10 @@ typedef struct fv_console {
 void fv_console_init(fv_console *console);
 void fv_console_deinit(fv_console *console);
 
+/* From now on lines go to train.log too, those of before first. `journal` is borrowed. */
 void fv_console_open_journal(fv_console *console, fv_journal *journal);
 
+/* A line on the screen, above the bar, and in train.log. */
 void fv_console_say(fv_console *console, const char *format, ...) FV_PRINTF(2, 3);
 /* To train.log alone: what was printed by somebody else. */
 void fv_console_note(fv_console *console, const char *line);

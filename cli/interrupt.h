@@ -9,6 +9,7 @@
 
 #include <signal.h>
 
+/* From now on SIGINT and SIGTERM are noted; see fv_interrupt_signal(). */
 void fv_interrupt_install(void);
 
 /* The signal that asks to stop, 0: none. The pointer is valid forever. */

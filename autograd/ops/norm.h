@@ -39,6 +39,7 @@ typedef struct fv_norm_state {
     float *scale, *shift;
 } fv_norm_state;
 
+/* The room for a state, and the state in such a block. */
 size_t fv_norm_state_bytes(int channels);
 fv_norm_state fv_norm_state_at(void *memory, int channels);
 
@@ -49,6 +50,7 @@ typedef struct fv_moments {
     int chunks, channels;
 } fv_moments;
 
+/* The room for partial moments. */
 size_t fv_moments_bytes(int chunks, int channels);
 /* In a block of fv_moments_bytes(). */
 fv_moments fv_moments_at(void *memory, int chunks, int channels);

@@ -9,6 +9,7 @@
  * up, but the last window must start inside the picture or its left padding. */
 fv_status fv_pool_infer(const fv_op_input *in, const void *attr, fv_shape *out, fv_error *err);
 
+/* One of the four pooling kernels of kernels.h. */
 typedef void fv_pool_kernel(const fv_pool *j);
 
 /* Runs the kernel over all output rows (forward) or images (backward). `tap` may be NULL. */
