@@ -205,3 +205,15 @@ bool fv_path_join(char *out, size_t size, const char *root, const char *name)
     const int n = snprintf(out, size, "%s%s%s", alone ? "" : root, slash, name);
     return n >= 0 && (size_t)n < size;
 }
+
+void fv_path_unquote(char *path)
+{
+    const size_t length = strlen(path);
+    if (length < 2 || path[0] != '"' || path[length - 1] != '"') return;
+    char *out = path;
+    for (size_t i = 1; i + 1 < length; i++) {
+        if (path[i] == '"' && path[i + 1] == '"' && i + 2 < length) i++;
+        *out++ = path[i];
+    }
+    *out = '\0';
+}

@@ -35,4 +35,7 @@ bool fv_file_exists(const char *path); /* as a regular file */
 /* "root/name", or `name` alone where it is absolute or root is empty. False: no room. */
 bool fv_path_join(char *out, size_t size, const char *root, const char *name);
 
+/* A path in double quotes loses them, in place, and "" within becomes "; any other stays. */
+void fv_path_unquote(char *path);
+
 #endif /* FV_BASE_FILE_H */

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/dataset_impl.h"
+#include "data/decode_impl.h"
 
 #include <string.h>
 
@@ -78,6 +79,14 @@ fv_status fv_dataset_path(const fv_dataset *dataset, int64_t i, char *path, size
     const char *name = fv_dataset_name(dataset, i);
     if (fv_path_join(path, size, dataset->root, name)) return FV_OK;
     return fv_fail(err, FV_ERR_IO, "%.200s/%.200s: the path is too long", dataset->root, name);
+}
+
+fv_status fv_dataset_read(const fv_dataset *dataset, int64_t i, char **bytes, size_t *size,
+                          fv_error *err)
+{
+    char path[FV_DATASET_MAX_PATH];
+    FV_TRY(fv_dataset_path(dataset, i, path, sizeof(path), err));
+    return fv_file_read(path, FV_DECODE_MAX_FILE, bytes, size, err);
 }
 
 const char *fv_dataset_class_name(const fv_dataset *dataset, int label)

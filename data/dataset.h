@@ -23,7 +23,8 @@ typedef struct fv_dataset_options {
     const char *label_list; /* file "id name" per line with class names, or NULL */
 } fv_dataset_options;
 
-/* List: "path<delimiter>label" per line; \r\n, blank lines and a byte order mark are tolerated.
+/* List: "path<delimiter>label" per line, each of which may be in double quotes; \r\n, blank lines and
+ * a byte order mark are tolerated.
  * Folders: classes are the sorted (bytewise) names of the sub-folders, samples are the files with a
  * picture's extension (.jpg .jpeg .png, any case) below them, recursively, sorted.
  * Errors name file and line: no label, a label that is no number, negative, or >= classes, an empty
@@ -38,6 +39,11 @@ const char *fv_dataset_name(const fv_dataset *dataset, int64_t i); /* as in the 
 
 /* Writes image_root/name into `path`. */
 fv_status fv_dataset_path(const fv_dataset *dataset, int64_t i, char *path, size_t size,
+                          fv_error *err);
+
+/* The picture's file, undecoded: a block that the caller frees with fv_free(). Errors name the
+ * path. Any number of threads may read. */
+fv_status fv_dataset_read(const fv_dataset *dataset, int64_t i, char **bytes, size_t *size,
                           fv_error *err);
 
 /* Name of a class, or NULL if none is known; borrowed. */

@@ -102,7 +102,9 @@ static fv_status read_sample(fv_dataset *d, const lines *l, const fv_dataset_opt
     while (end > l->text && is_blank(end[-1])) end--;
     while (is_blank(*label)) label++;
     *end = '\0';
-    if (end == l->text) return fail_line(l, err, "no path before the label", "");
+    fv_path_unquote(l->text);
+    fv_path_unquote(label);
+    if (!*l->text) return fail_line(l, err, "no path before the label", "");
     if (end - l->text >= FV_DATASET_MAX_PATH) {
         return fv_fail(err, FV_ERR_FORMAT, "%s:%ld: a path of %td bytes: the limit is %d", l->path,
                        l->number, end - l->text, FV_DATASET_MAX_PATH - 1);

@@ -12,12 +12,10 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "data/dataset_impl.h"
-#include "data/decode_impl.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -69,19 +67,20 @@ struct fv_loader {
 static fv_status read_sample(const fv_loader *l, fv_pipeline_scratch *scratch, int64_t sample,
                              uint32_t epoch, float *out, fv_error *err)
 {
-    char path[FV_DATASET_MAX_PATH];
+    const fv_dataset *dataset = l->options.dataset;
     char *bytes = NULL;
     size_t size = 0;
-    FV_TRY(fv_dataset_path(l->options.dataset, sample, path, sizeof(path), err));
-    FV_TRY(fv_file_read(path, FV_DECODE_MAX_FILE, &bytes, &size, err));
+    FV_TRY(fv_dataset_read(dataset, sample, &bytes, &size, err));
     fv_random random =
         fv_random_stream(l->options.sampler.seed, FV_RANDOM_AUGMENT, epoch, (uint64_t)sample);
     fv_error why = { 0 };
     fv_status status = fv_pipeline_run(l->options.pipeline, scratch, (const uint8_t *)bytes, size,
                                        &random, out, &why);
-    if (status != FV_OK) status = fv_fail(err, status, "%.300s: %s", path, why.message);
     fv_free(bytes);
-    return status;
+    if (status == FV_OK) return FV_OK;
+    char path[FV_DATASET_MAX_PATH];
+    FV_TRY(fv_dataset_path(dataset, sample, path, sizeof(path), err));
+    return fv_fail(err, status, "%.300s: %s", path, why.message);
 }
 
 static void fill_sample(const fv_loader *l, slot *s, int i, fv_pipeline_scratch *scratch)

@@ -114,6 +114,7 @@ static void cut_label(char *line)
     size_t name = digits;
     while (name && (line[name - 1] == ' ' || line[name - 1] == '\t')) name--;
     if (name && name < digits && digits < end) line[name] = '\0';
+    fv_path_unquote(line);
 }
 
 static fv_status add_lines(fv_pictures *pictures, char *text, const char *list, const char *root,

@@ -4,7 +4,8 @@
  *   a folder      all pictures in and below it, by extension (.jpg .jpeg .png, any case), sorted
  *                 by their paths, bytewise
  *   a .txt file   one picture per line; a class number at the end of the line, after blanks, is
- *                 cut off, so that the lists of training serve; relative names start from `root`
+ *                 cut off, and double quotes around the name too, so that the lists of training
+ *                 serve; relative names start from `root`
  *   all else      one picture, whether it exists or not: reading it will tell
  */
 #ifndef FV_EVAL_PICTURES_H

@@ -43,6 +43,8 @@ static void test_lists(void **state)
         { "a b.jpg\t3\nb.jpg\t1\n", "\t", "a b.jpg", "b.jpg" },
         { "a,b.jpg,3\nb.jpg, 1\n", ",", "a,b.jpg", "b.jpg" },
         { "a.jpg::3\nb.jpg::1\n", "::", "a.jpg", "b.jpg" },
+        { "\"one  two.jpg\" 3\n\"b\"\"c.jpg\" \"1\"\n", " ", "one  two.jpg", "b\"c.jpg" },
+        { "\"a, b.jpg\",3\n\"b.jpg,1\n", ",", "a, b.jpg", "\"b.jpg" },
     };
     for (size_t i = 0; i < FV_ARRAY_LEN(table); i++) {
         fv_dataset *d = NULL;
@@ -100,9 +102,13 @@ static void test_list_errors(void **state)
     assert_int_equal(open_list(&d, "a\0b 0\n", 6, NULL, 10), FV_ERR_FORMAT);
     snprintf(wanted, sizeof(wanted), "%s:1: the line holds a zero byte", testing_path("list.txt"));
     assert_string_equal(testing_err.message, wanted);
-    assert_int_equal(open_list(&d, ",0\n", 3, ",", 10), FV_ERR_FORMAT);
-    snprintf(wanted, sizeof(wanted), "%s:1: no path before the label", testing_path("list.txt"));
-    assert_string_equal(testing_err.message, wanted);
+    for (int quoted = 0; quoted < 2; quoted++) {
+        const char *text = quoted ? "\"\" 0\n" : ",0\n";
+        assert_int_equal(open_list(&d, text, strlen(text), quoted ? " " : ",", 10), FV_ERR_FORMAT);
+        snprintf(wanted, sizeof(wanted), "%s:1: no path before the label",
+                 testing_path("list.txt"));
+        assert_string_equal(testing_err.message, wanted);
+    }
 
     static char wide[70003];
     memset(wide, 'a', sizeof(wide));

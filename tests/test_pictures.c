@@ -87,13 +87,15 @@ static void test_folder(void **state)
 static void test_list(void **state)
 {
     (void)state;
-    static const char *const expected[] = { "root/a.jpg", "root/b c.jpg", "/abs/d.jpg",
-                                            "root/17",    "root/e 5.jpg", "root/f.jpg" };
-    put("list.txt", "\xef\xbb\xbf"
-                    "a.jpg 0\r\nb c.jpg \t 17\n\n/abs/d.jpg\n17\ne 5.jpg\n  \nf.jpg 3 ");
+    static const char *const expected[] = { "root/a.jpg",  "root/b c.jpg", "/abs/d.jpg",
+                                            "root/17",     "root/e 5.jpg", "root/f.jpg",
+                                            "root/g 7.jpg" };
+    put("list.txt",
+        "\xef\xbb\xbf"
+        "a.jpg 0\r\nb c.jpg \t 17\n\n/abs/d.jpg\n17\ne 5.jpg\n  \nf.jpg 3 \n\"g 7.jpg\" 3\n");
     assert_ok(fv_pictures_add(&pictures, in_folder("list.txt"), "root", &testing_err));
-    assert_int_equal(pictures.paths.count, 6);
-    for (int i = 0; i < 6; i++) assert_string_equal(fv_pictures_at(&pictures, i), expected[i]);
+    assert_int_equal(pictures.paths.count, 7);
+    for (int i = 0; i < 7; i++) assert_string_equal(fv_pictures_at(&pictures, i), expected[i]);
 }
 
 static void expect_list_error(const char *name, const char *text, const char *why)
