@@ -23,8 +23,8 @@ typedef struct fv_dataset_options {
     const char *label_list; /* file "id name" per line with class names, or NULL */
 } fv_dataset_options;
 
-/* List: "path<delimiter>label" per line, each of which may be in double quotes; \r\n, blank lines and
- * a byte order mark are tolerated.
+/* List: "path<delimiter>label" per line, each of the two may be in double quotes; \r\n, blank lines
+ * and a byte order mark are tolerated.
  * Folders: classes are the sorted (bytewise) names of the sub-folders, samples are the files with a
  * picture's extension (.jpg .jpeg .png, any case) below them, recursively, sorted.
  * Errors name file and line: no label, a label that is no number, negative, or >= classes, an empty
