@@ -3,26 +3,12 @@
 
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <jansson.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-/* Bytes of the UTF-8 sequence at `s`, 0 if it is none (too long, cut off, a surrogate, above
- * U+10FFFF). */
-static int sequence(const char *s)
-{
-    const unsigned char *u = (const unsigned char *)s;
-    if (u[0] < 0x80) return 1;
-    const int length = u[0] >= 0xf0 ? 4 : u[0] >= 0xe0 ? 3 : 2;
-    if (u[0] < 0xc2 || u[0] > 0xf4) return 0;
-    for (int i = 1; i < length; i++)
-        if ((u[i] & 0xc0) != 0x80) return 0;
-    if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f)) return 0;
-    if ((u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f)) return 0;
-    return length;
-}
 
 json_t *fv_json_text(const char *text)
 {
@@ -31,8 +17,8 @@ json_t *fv_json_text(const char *text)
     char *fixed = fv_alloc(3 * strlen(text) + 1), *to = fixed;
     if (!fixed) return NULL;
     while (*text) {
-        const int length = sequence(text);
-        memcpy(to, length ? text : "\xef\xbf\xbd", (size_t)(length ? length : 3));
+        const int length = fv_utf8_sequence(text);
+        memcpy(to, length ? text : FV_UTF8_REPLACEMENT, (size_t)(length ? length : 3));
         to += length ? length : 3;
         text += fv_max(length, 1);
     }
@@ -44,7 +30,7 @@ json_t *fv_json_text(const char *text)
 int fv_text_columns(const char *text)
 {
     int columns = 0;
-    for (; *text; columns++) text += fv_max(sequence(text), 1);
+    for (; *text; columns++) text += fv_max(fv_utf8_sequence(text), 1);
     return columns;
 }
 
@@ -52,7 +38,7 @@ int fv_text_columns(const char *text)
 static void print_columns(FILE *out, const char *text, int columns)
 {
     for (; columns > 0 && *text; columns--) {
-        const int length = sequence(text);
+        const int length = fv_utf8_sequence(text);
         const unsigned char c = (unsigned char)text[0];
         const bool control =
             length == 0 || c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)text[1] < 0xa0);
@@ -77,7 +63,8 @@ void fv_text_print(FILE *out, const char *text, int columns, bool keep_end)
         fprintf(out, "%.*s", dots, "...");
         return;
     }
-    for (int skip = have - (columns - dots); skip > 0; skip--) text += fv_max(sequence(text), 1);
+    for (int skip = have - (columns - dots); skip > 0; skip--)
+        text += fv_max(fv_utf8_sequence(text), 1);
     fprintf(out, "%.*s", dots, "...");
     print_columns(out, text, columns - dots);
 }
