@@ -218,6 +218,13 @@ fv_tensor *fv_slice(fv_graph *g, fv_tensor *x, int first, int count)
     return t;
 }
 
+fv_tensor *fv_detach(fv_graph *g, fv_tensor *x)
+{
+    fv_tensor *t = fv_slice(g, x, 0, fv_tensor_shape(x).c);
+    if (t) t->needs_grad = false;
+    return t;
+}
+
 fv_tensor *fv_concat(fv_graph *g, int count, fv_tensor *const parts[])
 {
     if (failed(g)) return NULL;

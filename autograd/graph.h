@@ -67,6 +67,9 @@ void fv_scope_pop(fv_graph *g);
 /* Channels [first, first + count) of x: a view, no data moves, ever. */
 fv_tensor *fv_slice(fv_graph *g, fv_tensor *x, int first, int count);
 
+/* x as a constant: a view that gives no gradient back. */
+fv_tensor *fv_detach(fv_graph *g, fv_tensor *x);
+
 /* All channels of parts[0], then of parts[1], ... The parts are made views of the
  * result, so that their producers write in place. Only a part which already lives
  * elsewhere (an input, a parameter, a part of another concatenation) is copied. */

@@ -83,4 +83,38 @@ fv_tensor *fv_dropout(fv_graph *g, fv_tensor *x, float p, fv_dropout_mode mode);
  * K; or [n,1,1,K]: probabilities, t = (1 - smoothing) * targets + smoothing / K. */
 fv_tensor *fv_cross_entropy(fv_graph *g, fv_tensor *logits, fv_tensor *targets, float smoothing);
 
+/* The same less the entropy of the targets, sum_c t log t: KL(t|softmax(x)) where they are
+ * probabilities. Targets never get a gradient. */
+fv_tensor *fv_kl_divergence(fv_graph *g, fv_tensor *logits, fv_tensor *targets);
+
+/* ---- What one network can learn from another; all logits are [n,1,1,K] ---- */
+
+/* Probabilities: softmax(x[n] / temperature). */
+fv_tensor *fv_softmax(fv_graph *g, fv_tensor *x, float temperature);
+
+/* A scalar: the mean over the batch of (KL(p|q) + KL(q|p)) / 2, of probabilities, with 1e-12 added
+ * inside the logarithms. Both get a gradient. */
+fv_tensor *fv_jeffreys(fv_graph *g, fv_tensor *p, fv_tensor *q);
+
+/* A scalar: 1 less the mean, over rows or columns, of the correlation of a and b. Both get a
+ * gradient. */
+fv_tensor *fv_correlation(fv_graph *g, fv_tensor *a, fv_tensor *b, bool columns);
+
+typedef struct fv_decoupled_attr {
+    float temperature;
+    float alpha; /* of the right class against the rest */
+    float beta;  /* of the rest among itself */
+} fv_decoupled_attr;
+
+/* A scalar: T^2 times the mean of KL(softmax(teacher / T)|softmax(logits / T)) in two parts, of
+ * different weights. labels: class numbers [n,1,1,1]; NULL: the teacher's first choice. K >= 2. The
+ * teacher gets no gradient. */
+fv_tensor *fv_decoupled_kl(fv_graph *g, fv_tensor *logits, fv_tensor *teacher, fv_tensor *labels,
+                           fv_decoupled_attr attr);
+
+/* Targets [n,1,1,K] for fv_cross_entropy(): softmax(teacher / temperature), weighted by 1 -
+ * exp(-CE(logits) / CE(teacher)) of each picture. `labels` as above. No gradients. */
+fv_tensor *fv_weighted_soft(fv_graph *g, fv_tensor *logits, fv_tensor *teacher, fv_tensor *labels,
+                            float temperature);
+
 #endif /* FV_AUTOGRAD_OPS_H */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every operator against a naive forward and against differences. */
 #include "gradcheck.h"
+#include "loss_checks.h"
 
 #include "autograd/plan.h"
 #include "base/compiler.h"
@@ -424,48 +425,6 @@ static const fv_dropout_mode upscale = FV_UPSCALE_IN_TRAIN, downscale = FV_DOWNS
 static const gradcheck check_dropout[] = {
     { .what = "upscale", .in = { { 2, 3, 2, 19 } }, .build = build_dropout, .ctx = &upscale },
     { .what = "downscale", .in = { { 2, 1, 1, 30 } }, .build = build_dropout, .ctx = &downscale },
-    { 0 },
-};
-
-/* ---- cross_entropy ---- */
-
-static fv_tensor *build_cross_entropy(fv_graph *g, fv_tensor *const in[], const void *ctx)
-{
-    return fv_cross_entropy(g, in[0], in[1], *(const float *)ctx);
-}
-
-static void reference_cross_entropy(const fv_view in[], const fv_params *params, const void *ctx,
-                                    fv_view y)
-{
-    (void)params;
-    const double e = (double)*(const float *)ctx;
-    const int classes = in[0].shape.c;
-    double loss = 0;
-    for (int n = 0; n < in[0].shape.n; n++) {
-        double sum = 0;
-        for (int c = 0; c < classes; c++) sum += exp((double)fv_pixel(in[0], n)[c]);
-        for (int c = 0; c < classes; c++) {
-            const float *t = fv_pixel(in[1], n);
-            const double hard = in[1].shape.c == 1 ? (double)((int)t[0] == c) : (double)t[c];
-            loss -= ((1 - e) * hard + e / classes) * ((double)fv_pixel(in[0], n)[c] - log(sum)) /
-                    in[0].shape.n;
-        }
-    }
-    y.data[0] = (float)loss;
-}
-
-static const float sharp = 0, smooth = 0.1f;
-#define CE(name, ctx_, targets, labels_) \
-    { \
-        .what = name, .in = { { 3, 1, 1, 6 }, { 3, 1, 1, targets } }, .constant = { false, true }, \
-        .build = build_cross_entropy, .reference = reference_cross_entropy, .ctx = ctx_, \
-        .labels = labels_ \
-    }
-static const gradcheck check_cross_entropy[] = {
-    CE("labels", &sharp, 1, true),
-    CE("smoothed", &smooth, 1, true),
-    CE("soft", &sharp, 6, false),
-    CE("soft, smoothed", &smooth, 6, false),
     { 0 },
 };
 

@@ -4,15 +4,17 @@
  *   forward    L = 1/N * sum_n -sum_c t[n,c] * log p[n,c],  p = softmax(x[n])
  *   backward   dx[n,c] = dL / N * (p[n,c] * sum_c t[n,c] - t[n,c])
  *
+ * As a divergence sum_c t log t is added to it, which is constant.
  * Targets are class numbers or probabilities; with smoothing e, t = (1 - e) * target + e / K
  * (Szegedy et al., CVPR 2016, arXiv:1512.00567, section 7). In double: K = 1000 exponentials are
  * added. */
-#include "autograd/op.h"
+#include "autograd/ops/rows.h"
 
 #include <math.h>
 
 typedef struct cross_entropy_attr {
     float smoothing;
+    bool divergence;
 } cross_entropy_attr;
 
 enum { LOGITS, TARGETS };
@@ -49,62 +51,40 @@ static double target(const fv_op_args *a, int n, int c)
     return (1.0 - e) * hard + e / (double)classes;
 }
 
-static void forward_image(void *ctx, int n, int worker)
+static double forward_row(const fv_op_args *a, int n)
 {
-    (void)worker;
-    const fv_op_args *a = ctx;
-    const fv_view x = a->in[LOGITS];
-    const int classes = x.shape.c;
-    const float *logit = fv_pixel(x, n);
+    const bool divergence = ((const cross_entropy_attr *)a->attr)->divergence;
+    const int classes = a->in[LOGITS].shape.c;
+    const float *logit = fv_pixel(a->in[LOGITS], n);
     float *p = (float *)a->saved + (size_t)n * (size_t)classes;
-
-    float largest = logit[0];
-    for (int c = 1; c < classes; c++) largest = logit[c] > largest ? logit[c] : largest;
-    double sum = 0.0;
-    for (int c = 0; c < classes; c++) sum += exp((double)(logit[c] - largest));
-    const double log_sum = (double)largest + log(sum);
+    const double log_sum = fv_row_log_sum(logit, classes, 1.0, -1);
     double loss = 0.0;
     for (int c = 0; c < classes; c++) {
         const double log_p = (double)logit[c] - log_sum, t = target(a, n, c);
         p[c] = (float)exp(log_p);
-        if (t != 0.0) loss -= t * log_p;
+        if (t != 0.0) loss -= t * (divergence ? log_p - log(t) : log_p);
     }
     /* A NaN that the maximum skipped must not be lost. */
-    ((double *)a->scratch)[n] = loss + 0.0 * log_sum;
+    return loss + 0.0 * log_sum;
 }
 
-static void forward(const fv_op_args *a)
-{
-    fv_op_args args = *a;
-    const int images = a->in[LOGITS].shape.n;
-    fv_parallel_for(images, forward_image, &args);
-    double sum = 0.0;
-    for (int n = 0; n < images; n++) sum += ((const double *)a->scratch)[n];
-    a->out.data[0] = (float)(sum / (double)images);
-}
+static void forward(const fv_op_args *a) { fv_rows_mean(a, a->in[LOGITS].shape.n, forward_row); }
 
-static void backward_image(void *ctx, int n, int worker)
+static double backward_row(const fv_op_args *a, int n)
 {
-    (void)worker;
-    const fv_op_args *a = ctx;
-    const fv_view dx = a->grad_in[LOGITS];
-    const int classes = dx.shape.c;
+    const int classes = a->in[LOGITS].shape.c;
     const float *p = (const float *)a->saved + (size_t)n * (size_t)classes;
-    const double dl = (double)a->grad_out.data[0] / (double)dx.shape.n;
-    float *d = fv_pixel(dx, n);
+    const double dl = (double)a->grad_out.data[0] / (double)a->in[LOGITS].shape.n;
     double total = 0.0;
     for (int c = 0; c < classes; c++) total += target(a, n, c);
-    for (int c = 0; c < classes; c++) {
-        const float g = (float)(dl * ((double)p[c] * total - target(a, n, c)));
-        d[c] = a->accumulate[LOGITS] ? d[c] + g : g;
-    }
+    for (int c = 0; c < classes; c++)
+        fv_row_give(a, LOGITS, n, c, dl * ((double)p[c] * total - target(a, n, c)));
+    return 0.0;
 }
 
 static void backward(const fv_op_args *a)
 {
-    if (!a->grad_in[LOGITS].data) return;
-    fv_op_args args = *a;
-    fv_parallel_for(a->in[LOGITS].shape.n, backward_image, &args);
+    if (a->grad_in[LOGITS].data) fv_rows_run(a, a->in[LOGITS].shape.n, backward_row);
 }
 
 const fv_op fv_op_cross_entropy = {
@@ -116,8 +96,18 @@ const fv_op fv_op_cross_entropy = {
     .backward = backward,
 };
 
+static fv_tensor *apply(fv_graph *g, fv_tensor *logits, fv_tensor *targets, cross_entropy_attr attr)
+{
+    fv_tensor *const in[] = { logits, fv_detach(g, targets) };
+    return fv_graph_apply(g, &fv_op_cross_entropy, 2, in, &attr);
+}
+
 fv_tensor *fv_cross_entropy(fv_graph *g, fv_tensor *logits, fv_tensor *targets, float smoothing)
 {
-    const cross_entropy_attr attr = { smoothing };
-    return fv_graph_apply(g, &fv_op_cross_entropy, 2, (fv_tensor *[]){ logits, targets }, &attr);
+    return apply(g, logits, targets, (cross_entropy_attr){ .smoothing = smoothing });
+}
+
+fv_tensor *fv_kl_divergence(fv_graph *g, fv_tensor *logits, fv_tensor *targets)
+{
+    return apply(g, logits, targets, (cross_entropy_attr){ .divergence = true });
 }
