@@ -22,6 +22,7 @@ typedef struct fv_picture {
     int width, height; /* pixels */
     uint8_t *data;     /* owned; fv_picture_deinit() frees it */
     size_t capacity;   /* bytes */
+    bool damaged;      /* its file was, and what could not be read has been guessed */
 } fv_picture;
 
 /* Sets the size; the pixels are then arbitrary. Fails for a size < 1 and when out of memory. */
@@ -51,10 +52,18 @@ fv_status fv_decode(fv_picture *picture, const uint8_t *bytes, size_t size,
 fv_status fv_decode_part(fv_picture *picture, const uint8_t *bytes, size_t size,
                          const fv_decode_options *options, fv_rect *part, fv_error *err);
 
-/* What the header says of the picture that fv_decode() would make. */
+typedef enum fv_format { FV_JPEG, FV_PNG } fv_format;
+
+/* What the header says: of the picture that fv_decode() would make, and of what it is made from. */
 typedef struct fv_decode_info {
     int width, height; /* pixels */
     bool shrinks;      /* fv_decode_options.shrink matters */
+    fv_format format;
+    int channels;    /* 1 grey, 3 colour, 4 CMYK or YCCK; without alpha */
+    int bits;        /* per channel; of a palette's colours, not of its indices */
+    int orientation; /* 1 to 8, of a JPEG's EXIF data, heeded or not; 1: upright, or not told */
+    bool alpha;      /* transparency, which will be dropped */
+    bool animated;   /* more pictures follow, which will not be read */
 } fv_decode_info;
 fv_status fv_decode_read_info(fv_decode_info *info, const uint8_t *bytes, size_t size,
                               const fv_decode_options *options, fv_error *err);

@@ -36,6 +36,7 @@ typedef struct jpeg_job {
     int orientation; /* 1 to 8, as EXIF counts; 1: as it lies */
     int scan;        /* the one at work, from 1 */
     int64_t visited; /* blocks of 64 coefficients, over all scans */
+    bool damaged;
     fv_error *err;
     fv_status status;
 } jpeg_job;
@@ -72,8 +73,13 @@ static void on_message(j_common_ptr cinfo, int level)
     jpeg_job *job = cinfo->client_data;
     if (level >= 0) return;
     cinfo->err->num_warnings++;
-    if (cinfo->err->msg_code == JWRN_JPEG_EOF) {
-        leave(job, fv_fail(job->err, FV_ERR_FORMAT, TRUNCATED));
+    switch (cinfo->err->msg_code) {
+    case JWRN_JPEG_EOF: leave(job, fv_fail(job->err, FV_ERR_FORMAT, TRUNCATED)); break;
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_MUST_RESYNC: job->damaged = true; break;
+    default: break; /* odd, but all of the picture is there */
     }
 }
 
@@ -205,10 +211,11 @@ static bool read_header(jpeg_job *job)
     c->mem->max_memory_to_use = (long)FV_DECODE_MAX_MEGABYTES << 20;
     c->progress = &job->progress;
     jpeg_mem_src(c, job->asked->bytes, job->asked->size);
-    if (job->options->apply_exif) jpeg_save_markers(c, EXIF_MARKER, 0xffff);
+    const bool looks = job->options->apply_exif || job->asked->info;
+    if (looks) jpeg_save_markers(c, EXIF_MARKER, 0xffff);
     jpeg_read_header(c, TRUE);
     job->status = check_claims(job);
-    if (job->options->apply_exif) job->orientation = find_orientation(c->marker_list);
+    if (looks) job->orientation = find_orientation(c->marker_list);
     c->out_color_space = c->num_components == 4 ? JCS_CMYK : JCS_RGB;
     c->dct_method = JDCT_ISLOW;
     c->do_fancy_upsampling = TRUE;
@@ -220,10 +227,14 @@ static void read_info(jpeg_job *job, fv_decode_info *info)
 {
     jpeg_calc_output_dimensions(&job->cinfo);
     const int width = (int)job->cinfo.output_width, height = (int)job->cinfo.output_height;
-    const bool swap = job->orientation >= 5;
+    const bool swap = job->options->apply_exif && job->orientation >= 5;
     *info = (fv_decode_info){ .width = swap ? height : width,
                               .height = swap ? width : height,
-                              .shrinks = true };
+                              .shrinks = true,
+                              .format = FV_JPEG,
+                              .channels = job->cinfo.num_components,
+                              .bits = job->cinfo.data_precision,
+                              .orientation = job->orientation };
 }
 
 /* ---- Parts ----
@@ -354,6 +365,8 @@ fv_status fv_decode_jpeg(const fv_decode_job *asked, fv_error *err)
             read_picture(&job);
     }
     jpeg_destroy_decompress(&job.cinfo);
-    if (job.status == FV_OK && !asked->info && job.orientation != 1) job.status = turn_all(&job);
+    if (asked->info) return job.status;
+    if (job.status == FV_OK && job.orientation != 1) job.status = turn_all(&job);
+    asked->picture->damaged = job.damaged;
     return job.status;
 }

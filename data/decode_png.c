@@ -12,6 +12,8 @@ enum {
     DEFLATE_RATIO = 1032   /* no deflate stream unpacks to more than so many times its size */
 };
 
+static const png_byte ANIMATION[] = "acTL"; /* stands before the pixels of an animated PNG */
+
 /* All that lives across setjmp() is here and not in registers. */
 typedef struct png_job {
     const fv_decode_job *asked;
@@ -61,6 +63,23 @@ static fv_status check_claims(const png_job *job, png_uint_32 width, png_uint_32
     return FV_OK;
 }
 
+static void read_info(const png_job *job, fv_decode_info *info)
+{
+    const int type = png_get_color_type(job->png, job->info);
+    const int bits = png_get_bit_depth(job->png, job->info);
+    png_unknown_chunkp kept = NULL;
+    *info = (fv_decode_info){
+        .width = (int)png_get_image_width(job->png, job->info),
+        .height = (int)png_get_image_height(job->png, job->info),
+        .format = FV_PNG,
+        .channels = type & PNG_COLOR_MASK_COLOR ? 3 : 1,
+        .bits = type & PNG_COLOR_MASK_PALETTE ? 8 : bits,
+        .orientation = 1,
+        .alpha = (type & PNG_COLOR_MASK_ALPHA) || png_get_valid(job->png, job->info, PNG_INFO_tRNS),
+        .animated = png_get_unknown_chunks(job->png, job->info, &kept) > 0,
+    };
+}
+
 static void set_transforms(png_structp png, png_infop info)
 {
     const int type = png_get_color_type(png, info);
@@ -80,6 +99,7 @@ static void read_picture(png_job *job)
     png_set_chunk_cache_max(png, 128);
     png_set_chunk_malloc_max(png, CHUNK_LIMIT);
     png_set_read_fn(png, job, read_bytes);
+    if (job->asked->info) png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_ALWAYS, ANIMATION, 1);
     png_read_info(png, job->info);
 
     const png_uint_32 width = png_get_image_width(png, job->info);
@@ -87,7 +107,7 @@ static void read_picture(png_job *job)
     job->status = check_claims(job, width, height);
     if (job->status != FV_OK) return;
     if (job->asked->info) {
-        *job->asked->info = (fv_decode_info){ .width = (int)width, .height = (int)height };
+        read_info(job, job->asked->info);
         return;
     }
     fv_picture *picture = job->asked->picture;
@@ -122,5 +142,6 @@ fv_status fv_decode_png(const fv_decode_job *asked, fv_error *err)
         read_picture(&job);
     }
     png_destroy_read_struct(&job.png, &job.info, NULL);
+    if (!asked->info) asked->picture->damaged = false;
     return job.status;
 }
