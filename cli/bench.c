@@ -135,7 +135,8 @@ static void step(bench *b, fv_plan *plan, uint64_t number)
     fv_plan_forward(plan);
     if (b->options->mode == INFER) return;
     fv_plan_backward(plan, false);
-    fv_optimizer_step(b->optimizer, 1e-4); /* small: made-up labels must not lead to infinities */
+    fv_optimizer_step(b->optimizer, 1e-4,
+                      1); /* small: made-up labels must not lead to infinities */
 }
 
 static void time_steps(bench *b, fv_plan *plan, int steps)

@@ -73,26 +73,29 @@ typedef struct run {
     double rate;
 } run;
 
-/* Begins the run that an "opt" line describes. */
-static void begin(run *r, const char *settings)
+/* The map that the settings of an "opt" line are. */
+static void make_map(char *text, size_t size, run *r, const char *settings)
 {
-    char text[256];
     double momentum = 0, l2 = 0;
     int nesterov = 0;
     assert_int_equal(sscanf(settings, "lr=%lf momentum=%lf l2=%lf nesterov=%d", &r->rate, &momentum,
                             &l2, &nesterov),
                      4);
     if (momentum > 0)
-        snprintf(text, sizeof(text),
+        snprintf(text, size,
                  "Optimizer: {name: Momentum, momentum: %g, use_nesterov: %s, regularizer: "
                  "{name: L2, coeff: %g}}",
                  momentum, nesterov ? "True" : "False", l2);
     else
-        snprintf(text, sizeof(text), "Optimizer: {name: SGD, weight_decay: %g}", l2);
+        snprintf(text, size, "Optimizer: {name: SGD, weight_decay: %g}", l2);
+}
+
+static void begin(run *r, const char *map)
+{
     r->params = new_params();
     r->w = add(r->params, "w", GOLDEN_COUNT, FV_CONV_WEIGHT);
     for (int i = 0; i < GOLDEN_COUNT; i++) r->w->value[i] = golden("opt_w", (uint64_t)i);
-    assert_ok(create(&r->optimizer, text, r->params));
+    assert_ok(create(&r->optimizer, map, r->params));
 }
 
 static void end(run *r)
@@ -107,7 +110,7 @@ static void check_step(run *r, const char *id, int step, char *values)
     snprintf(name, sizeof(name), "opt_g%d", step - 1);
     assert_non_null(r->w);
     for (int i = 0; i < GOLDEN_COUNT; i++) r->w->grad[i] = golden(name, (uint64_t)i);
-    fv_optimizer_step(r->optimizer, r->rate);
+    fv_optimizer_step(r->optimizer, r->rate, 1);
     for (int i = 0; i < GOLDEN_COUNT; i++) {
         const double want = strtod(at, &at), got = (double)r->w->value[i];
         if (!(fabs(got - want) <= 1e-6))
@@ -115,19 +118,25 @@ static void check_step(run *r, const char *id, int step, char *values)
     }
 }
 
-static void test_golden(void **state)
+/* A file of runs, "opt", and their steps, "opt_w". PyTorch's have a rate and the map itself. */
+static void check_file(const char *path, bool torch, int count)
 {
-    (void)state;
-    char line[4096];
+    char line[4096], map[512];
     run r = { 0 };
     int checked = 0;
-    FILE *file = fopen("golden/optimizers.tsv", "r");
+    FILE *file = fopen(path, "r");
     assert_non_null(file);
     while (fgets(line, sizeof(line), file)) {
         char *rest, *kind = strtok_r(line, "\t", &rest), *id = strtok_r(NULL, "\t", &rest);
         if (strcmp(kind, "opt") == 0) {
             end(&r);
-            begin(&r, rest);
+            if (torch) {
+                r.rate = strtod(strtok_r(NULL, "\t", &rest), NULL);
+                snprintf(map, sizeof(map), "Optimizer: %s", rest);
+            } else {
+                make_map(map, sizeof(map), &r, rest);
+            }
+            begin(&r, map);
         } else {
             assert_string_equal(kind, "opt_w");
             const char *step = strtok_r(NULL, "\t", &rest);
@@ -137,7 +146,14 @@ static void test_golden(void **state)
     }
     end(&r);
     fclose(file);
-    assert_int_equal(checked, 25);
+    assert_int_equal(checked, count);
+}
+
+static void test_golden(void **state)
+{
+    (void)state;
+    check_file("golden/optimizers.tsv", false, 25);
+    check_file("golden/optimizers_torch.tsv", true, 35);
 }
 
 /* ---- What is updated, and how ---- */
@@ -151,7 +167,7 @@ static void test_l1(void **state)
     assert_ok(create(&o, "Optimizer: {name: SGD, regularizer: {name: L1, coeff: 0.5}}", params));
     memcpy(w->value, (float[]){ 2.0f, -2.0f, 0.0f }, 3 * sizeof(float));
     memcpy(w->grad, (float[]){ 1.0f, 1.0f, 1.0f }, 3 * sizeof(float));
-    fv_optimizer_step(o, 0.5);
+    fv_optimizer_step(o, 0.5, 1);
     assert_true(w->value[0] == 1.25f);
     assert_true(w->value[1] == -2.25f);
     assert_true(w->value[2] == -0.5f);
@@ -176,14 +192,14 @@ static void test_only_trained(void **state)
 
     for (int i = 0; i < 5; i++) w->grad[i] = frozen->grad[i] = 1.0f;
     const uint64_t version = fv_params_version(params);
-    fv_optimizer_step(o, 0.25);
+    fv_optimizer_step(o, 0.25, 1);
     assert_true(fv_params_version(params) != version);
     for (int i = 0; i < 5; i++) {
         assert_true(w->value[i] == -0.25f && slot.data[i] == 1.0f);
         assert_true(frozen->value[i] == 0.0f && mean->value[i] == 0.0f);
     }
     fv_params_freeze(params, "a.*", false, true);
-    fv_optimizer_step(o, 0.25);
+    fv_optimizer_step(o, 0.25, 1);
     assert_true(w->value[0] == -0.25f);
     fv_optimizer_destroy(o);
     fv_params_destroy(params);
@@ -199,7 +215,7 @@ static void test_plain_sgd_keeps_nothing(void **state)
     assert_int_equal(fv_optimizer_slot_count(o), 0);
     for (int i = 0; i < 5000; i++) w->grad[i] = (float)i;
     const size_t allocations = fv_alloc_count();
-    for (int step = 0; step < 3; step++) fv_optimizer_step(o, 0.5);
+    for (int step = 0; step < 3; step++) fv_optimizer_step(o, 0.5, 1);
     assert_int_equal(fv_alloc_count(), allocations);
     for (int i = 0; i < 5000; i++) assert_true(w->value[i] == -1.5f * (float)i);
     fv_optimizer_destroy(o);
@@ -227,7 +243,7 @@ static void train(int threads, float *out, size_t floats)
             const fv_param *p = fv_params_at(params, i);
             testing_fill(p->name, p->grad, p->count);
         }
-        fv_optimizer_step(o, 0.1);
+        fv_optimizer_step(o, 0.1, 1);
     }
     size_t at = 0;
     for (int i = 0; i < fv_params_count(params); i++) {
@@ -279,7 +295,7 @@ static void test_keys(void **state)
                         "a.yaml:5:3: Optimizer.regularizer: both regularizer and weight_decay are "
                         "given: the regularizer counts, weight_decay 0.25 is ignored");
     w->value[0] = 1.0f;
-    fv_optimizer_step(o, 1.0);
+    fv_optimizer_step(o, 1.0, 1);
     assert_true(w->value[0] == 0.5f);
     fv_optimizer_destroy(o);
     fv_params_destroy(params);
@@ -295,9 +311,11 @@ static void test_mistakes(void **state)
         { "Optimizer: [1]",
           "a.yaml:1:1: Optimizer: one map with name and lr is expected, not a list or a value" },
         { "Optimizer: {momentum: 0.9}",
-          "a.yaml:1:1: Optimizer: name is missing, known are SGD, Momentum" },
-        { "Optimizer: {name: AdamW}",
-          "a.yaml:1:13: Optimizer.name: unknown optimizer \"AdamW\", known are SGD, Momentum" },
+          "a.yaml:1:1: Optimizer: name is missing, known are SGD, Momentum, Adam, AdamW, "
+          "RMSProp, LARS" },
+        { "Optimizer: {name: AdamWDL}", "a.yaml:1:13: Optimizer.name: unknown optimizer "
+                                        "\"AdamWDL\", known are SGD, Momentum, Adam, AdamW, "
+                                        "RMSProp, LARS" },
         { "Optimizer: {name: Momentum, momentun: 0.9}",
           "a.yaml:1:29: Optimizer.momentun: unknown key, did you mean \"momentum\"?" },
         { "Optimizer: {name: Momentum, momentum: 1.5}",

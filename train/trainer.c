@@ -174,7 +174,7 @@ static fv_status train_batch(fv_trainer *t, const fv_batch *batch, fv_error *err
         p->correct += count_correct(fv_plan_value(plan, bindings->outputs[0]), batch->labels);
     fv_plan_backward(plan, false);
     t->rate = fv_schedule_rate(t->schedule, p->step);
-    fv_optimizer_step(t->optimizer, t->rate);
+    fv_optimizer_step(t->optimizer, t->rate, 1);
 
     p->loss_sum += loss * batch->count;
     p->images += batch->count;
