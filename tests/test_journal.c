@@ -6,11 +6,13 @@
 #include "base/memory.h"
 #include "train/journal.h"
 
+#include <glob.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 static char folder[256];
 
@@ -249,6 +251,63 @@ static void test_folder_that_cannot_be(void **unused)
     assert_null(journal);
 }
 
+/* How many event files there are; `*bytes` of them all. */
+static int event_files(off_t *bytes)
+{
+    char path[512];
+    glob_t found;
+    snprintf(path, sizeof(path), "%s/tensorboard/events.out.tfevents.*.fovea", folder);
+    const int status = glob(path, 0, NULL, &found);
+    assert_true(status == 0 || status == GLOB_NOMATCH);
+    const int count = (int)found.gl_pathc;
+    *bytes = 0;
+    for (int i = 0; i < count; i++) {
+        struct stat info;
+        assert_int_equal(stat(found.gl_pathv[i], &info), 0);
+        *bytes += info.st_size;
+    }
+    globfree(&found);
+    return count;
+}
+
+static void test_events(void **unused)
+{
+    (void)unused;
+    enum { BEGIN = 16 + 26 + 16 + 15 }; /* bytes of a file without rows */
+    off_t bytes, more;
+    fv_params *params;
+    fv_param *param;
+    const fv_init init = { .kind = FV_INIT_NORMAL, .a = 1.0f };
+    assert_ok(fv_params_create(&params, 1, &testing_err));
+    assert_ok(fv_params_get(params, "a.b.weight", FV_BIAS, 1, (int[]){ 100 }, init, &param,
+                            &testing_err));
+
+    fv_journal *journal = open_journal("events");
+    assert_ok(fv_journal_begin(journal, false, 0, false, &testing_err));
+    write_rows(journal);
+    fv_journal_weights(journal, params, 4); /* not wanted: nothing is written */
+    assert_int_equal(event_files(&bytes), 0);
+    assert_ok(fv_journal_open_events(journal, 0, &testing_err));
+    assert_int_equal(event_files(&bytes), 1);
+    assert_int_equal(bytes, BEGIN);
+    write_rows(journal);
+    event_files(&more);
+    fv_journal_weights(journal, params, 4);
+    assert_int_equal(event_files(&bytes), 1);
+    assert_true(more > BEGIN + 6 * 100 && bytes > more + 2 * 30 * 8);
+    fv_journal_close(journal);
+
+    journal = open_journal("events");
+    assert_ok(fv_journal_begin(journal, true, 4, true, &testing_err));
+    assert_ok(fv_journal_open_events(journal, 4, &testing_err));
+    assert_int_equal(event_files(&more), 2);
+    assert_int_equal(more, bytes + BEGIN);
+    assert_ok(fv_journal_begin(journal, false, 0, false, &testing_err));
+    assert_int_equal(event_files(&bytes), 0);
+    fv_journal_close(journal);
+    fv_params_destroy(params);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_lines_are_appended),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_folder_that_cannot_be),
+        cmocka_unit_test(test_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

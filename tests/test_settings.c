@@ -190,6 +190,12 @@ static void test_notices(void **unused)
     assert_string_equal(notices, "AMP: everything is computed in float32\n");
     assert_ok(read_text(ARCH "Global: {use_dali: True}\n"));
     assert_string_equal(notices, "Global.use_dali: True is of no consequence here\n");
+    assert_ok(read_text(ARCH "Global: {use_visualdl: True, tensorboard: False}\n"));
+    assert_string_equal(notices, "Global.use_visualdl: True is taken as Global.tensorboard: True: "
+                                 "event files instead of VisualDL's\n");
+    assert_true(settings.global.tensorboard && !settings.global.weight_histograms);
+    assert_ok(read_text(ARCH "Global: {weight_histograms: True, tensorboard: False}\n"));
+    assert_true(settings.global.tensorboard && settings.global.weight_histograms);
     assert_ok(read_text(ARCH "Loss: {Train: [CELoss: {weight: 0.5}]}\n"));
     assert_string_equal(notices, "c.yaml:2:8: Loss.Train: the weight 0.5 of the only loss is "
                                  "ignored, as PaddleClas does\n");

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "io/events.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,8 @@ typedef struct stream {
 
 struct fv_journal {
     stream csv, jsonl, log;
+    char events_folder[PATH_BYTES];
+    fv_events *events; /* NULL: not wanted */
     atomic_bool failed;
 };
 
@@ -136,8 +139,14 @@ fv_status fv_journal_begin(fv_journal *j, bool resume, int64_t step, bool evalua
     }
     FV_TRY(open_stream(&j->csv, O_TRUNC, err));
     FV_TRY(open_stream(&j->jsonl, O_TRUNC, err));
+    FV_TRY(fv_events_clear(j->events_folder, err));
     if (append(&j->csv, HEADER, strlen(HEADER))) return FV_OK;
     return fv_fail(err, FV_ERR_IO, "%s: cannot write: %s", j->csv.path, strerror(errno));
+}
+
+fv_status fv_journal_open_events(fv_journal *j, int64_t step, fv_error *err)
+{
+    return fv_events_open(&j->events, j->events_folder, step == 0 ? 0 : step + 1, err);
 }
 
 /* ---- Writing ---- */
@@ -147,6 +156,52 @@ static void report(fv_journal *j, const stream *s)
     const int why = errno;
     if (!atomic_exchange(&j->failed, true))
         fv_log(FV_LOG_WARNING, "%s: rows are missing from now on: %s", s->path, strerror(why));
+}
+
+static void report_events(fv_journal *j, const fv_error *err)
+{
+    if (!atomic_exchange(&j->failed, true))
+        fv_log(FV_LOG_WARNING, "%s; events are missing from now on", err->message);
+}
+
+static void write_events(fv_journal *j, const fv_row *r)
+{
+    const fv_scalar train[] = { { "train/loss", r->loss },
+                                { "train/top1", r->top1 },
+                                { "train/lr", r->lr },
+                                { "train/images_per_second", r->images_per_second },
+                                { "train/data_wait_share", r->data_wait_share } };
+    const fv_scalar eval[] = { { "eval/loss", r->loss },
+                               { "eval/top1", r->top1 },
+                               { "eval/top5", r->top5 },
+                               { "eval/images_per_second", r->images_per_second } };
+    const bool is_eval = r->kind == FV_ROW_EVAL;
+    fv_error err;
+    if (j->events &&
+        fv_events_scalars(j->events, r->step, is_eval ? eval : train,
+                          (int)(is_eval ? FV_ARRAY_LEN(eval) : FV_ARRAY_LEN(train)), &err) != FV_OK)
+        report_events(j, &err);
+}
+
+/* TensorBoard puts together what has the same beginning up to a slash: here a block of layers. */
+static void write_tag(char *tag, size_t size, const char *name)
+{
+    snprintf(tag, size, "%s", name);
+    char *dot = strchr(tag, '.');
+    if (dot) *dot = '/';
+}
+
+void fv_journal_weights(fv_journal *j, const fv_params *params, int64_t step)
+{
+    for (int i = 0; j->events && i < fv_params_count(params); i++) {
+        const fv_param *p = fv_params_at(params, i);
+        char tag[256];
+        fv_error err;
+        write_tag(tag, sizeof(tag), p->name);
+        if (fv_events_histogram(j->events, step, tag, p->value, p->count, &err) == FV_OK) continue;
+        report_events(j, &err);
+        return;
+    }
 }
 
 void fv_journal_row(fv_journal *j, const fv_row *r)
@@ -171,6 +226,7 @@ void fv_journal_row(fv_journal *j, const fv_row *r)
                      eval ? "top5" : "data_wait_share", eval ? top5 : wait, r->lr,
                      r->images_per_second, r->seconds);
     if (!append(&j->jsonl, text, (size_t)bytes)) report(j, &j->jsonl);
+    write_events(j, r);
 }
 
 void fv_journal_line(fv_journal *j, const char *line)
@@ -204,6 +260,9 @@ fv_status fv_journal_open(fv_journal **out, const char *folder, fv_error *err)
     fv_status status = name_stream(&j->csv, folder, "metrics.csv", err);
     if (status == FV_OK) status = name_stream(&j->jsonl, folder, "metrics.jsonl", err);
     if (status == FV_OK) status = name_stream(&j->log, folder, "train.log", err);
+    if (status == FV_OK &&
+        !fv_path_join(j->events_folder, sizeof(j->events_folder), folder, "tensorboard"))
+        status = fv_fail(err, FV_ERR_IO, "%s: the path is too long", folder);
     if (status == FV_OK) status = open_stream(&j->log, 0, err);
     if (status != FV_OK) {
         fv_free(j);
@@ -219,5 +278,6 @@ void fv_journal_close(fv_journal *j)
     close_stream(&j->csv);
     close_stream(&j->jsonl);
     close_stream(&j->log);
+    fv_events_close(j->events);
     fv_free(j);
 }

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* train/journal.h - what a run leaves behind to be read: metrics.csv, metrics.jsonl, train.log.
+/* train/journal.h - what a run leaves behind to be read: metrics.csv, metrics.jsonl, train.log,
+ * and what TensorBoard reads, in the folder tensorboard/.
  *
  * The first two hold the same rows, one per step that is logged and one per evaluation; a run that
- * goes on cuts off the rows it is about to write again. train.log holds what the program said, line
- * by line, of all runs in the folder.
+ * goes on cuts off the rows it is about to write again. So do the event files (io/events.h), in
+ * their own way. train.log holds what the program said, line by line, of all runs in the folder.
  */
 #ifndef FV_TRAIN_JOURNAL_H
 #define FV_TRAIN_JOURNAL_H
 
-#include "base/status.h"
-
-#include <stdbool.h>
-#include <stdint.h>
+#include "autograd/params.h"
 
 typedef enum fv_row_kind { FV_ROW_TRAIN, FV_ROW_EVAL } fv_row_kind;
 
@@ -35,15 +33,21 @@ typedef struct fv_journal fv_journal;
 fv_status fv_journal_open(fv_journal **out, const char *folder, fv_error *err);
 void fv_journal_close(fv_journal *journal); /* accepts NULL */
 
-/* Starts the metrics anew; or, to go on after `step` steps, keeps the rows up to there: those of
- * training, and with `evaluated` that of the evaluation which followed that step. What is after
- * them is cut off, a line torn by a crash too. */
+/* Starts the metrics anew, and removes the event files of the run before; or, to go on after `step`
+ * steps, keeps the rows up to there: those of training, and with `evaluated` that of the evaluation
+ * which followed that step. What is after them is cut off, a line torn by a crash too. */
 fv_status fv_journal_begin(fv_journal *journal, bool resume, int64_t step, bool evaluated,
                            fv_error *err);
 
-/* Appends to both files of metrics, whole or not at all. A failure (a full disk) is told once in
- * the log and remembered; training does not stop for it. */
+/* From now on rows go to an event file too, that of a run which goes on after `step` steps. */
+fv_status fv_journal_open_events(fv_journal *journal, int64_t step, fv_error *err);
+
+/* Appends to the files of metrics, to each whole or not at all. A failure (a full disk) is told
+ * once in the log and remembered; training does not stop for it. */
 void fv_journal_row(fv_journal *journal, const fv_row *row);
+
+/* Histograms of all parameters, if there is an event file. */
+void fv_journal_weights(fv_journal *journal, const fv_params *params, int64_t step);
 
 /* Appends a line to train.log, with date and time. It does not log, so that a sink of base/log.h
  * may call it. */

@@ -29,6 +29,8 @@ static const fv_field global_fields[] = {
     FV_FIELD_INT(fv_global_settings, class_num, 0, 1, 1000000),
     FV_FIELD_NODE(fv_global_settings, freeze),
     FV_FIELD_BOOL(fv_global_settings, freeze_statistics, false),
+    FV_FIELD_BOOL(fv_global_settings, tensorboard, true),
+    FV_FIELD_BOOL(fv_global_settings, weight_histograms, false),
     FV_FIELD_BOOL(fv_global_settings, to_static, false),
     FV_FIELD_BOOL(fv_global_settings, use_dali, false),
     FV_FIELD_BOOL(fv_global_settings, use_visualdl, false),
@@ -78,11 +80,12 @@ static fv_status check_global(const fv_global_settings *s, fv_config_node *map, 
     if (strcmp(s->device, "cpu") != 0)
         fv_log(FV_LOG_NOTICE, "Global.device: \"%s\" is not used, this program runs on the CPU",
                s->device);
-    if (s->use_dali || s->to_static || s->use_visualdl)
+    if (s->use_dali || s->to_static)
         fv_log(FV_LOG_NOTICE, "Global.%s: True is of no consequence here",
-               s->use_dali    ? "use_dali"
-               : s->to_static ? "to_static"
-                              : "use_visualdl");
+               s->use_dali ? "use_dali" : "to_static");
+    if (s->use_visualdl)
+        fv_log(FV_LOG_NOTICE, "Global.use_visualdl: True is taken as Global.tensorboard: True: "
+                              "event files instead of VisualDL's");
     return check_freeze(s->freeze, err);
 }
 
@@ -92,6 +95,7 @@ static fv_status read_global(fv_global_settings *out, fv_config_node *map, fv_er
     if (!out->output_dir || !out->output_dir[0])
         return fv_config_fail(fv_config_child(map, "output_dir"), err, "must name a folder");
     if (!out->device) out->device = "cpu";
+    out->tensorboard = out->tensorboard || out->use_visualdl || out->weight_histograms;
     return check_global(out, map, err);
 }
 

@@ -28,6 +28,8 @@ typedef struct fv_global_settings {
     int class_num;          /* 0: not given */
     fv_config_node *freeze; /* list of patterns of parameter names, or NULL */
     bool freeze_statistics; /* frozen layers keep their running statistics too */
+    bool tensorboard;       /* event files in output_dir/tensorboard */
+    bool weight_histograms; /* in them, after each epoch */
     bool to_static, use_dali, use_visualdl, use_multilabel;
     int update_freq;
     const char *eval_mode, *train_mode;

@@ -306,6 +306,7 @@ static fv_status run_epoch(fv_trainer *t, fv_error *err)
         if (status == FV_ERR_INTERRUPTED) return stop(t, err);
         FV_TRY(status);
     }
+    if (g->weight_histograms) fv_journal_weights(t->options.journal, t->params, event.step);
     finish_epoch(&t->progress);
     if (due) {
         FV_TRY(keep_best(t, &event, err));
@@ -398,6 +399,12 @@ static fv_status make_state(fv_trainer *t, fv_error *err)
     return fv_schedule_create(&t->schedule, s->schedule, s->global.epochs, t->batches, err);
 }
 
+static fv_status begin_events(fv_trainer *t, int64_t step, fv_error *err)
+{
+    if (!t->settings->global.tensorboard) return FV_OK;
+    return fv_journal_open_events(t->options.journal, step, err);
+}
+
 static fv_status begin(fv_trainer *t, fv_error *err)
 {
     fv_progress *p = &t->progress;
@@ -406,10 +413,12 @@ static fv_status begin(fv_trainer *t, fv_error *err)
             fv_log(FV_LOG_NOTICE,
                    "%s is of an earlier run and will be replaced; -o Global.checkpoints=%s goes on",
                    t->latest, t->latest);
-        return fv_journal_begin(t->options.journal, false, 0, false, err);
+        FV_TRY(fv_journal_begin(t->options.journal, false, 0, false, err));
+        return begin_events(t, 0, err);
     }
     FV_TRY(fv_start_resume(t->settings, &t->identity, t->batches, t->params, t->optimizer, p, err));
     FV_TRY(fv_journal_begin(t->options.journal, true, p->step, p->batch == 0, err));
+    FV_TRY(begin_events(t, p->step, err));
     /* Differs only where the number of batches per epoch has changed since. */
     p->step = p->epoch * t->batches + p->batch;
     if (p->step > 0) t->rate = fv_schedule_rate(t->schedule, p->step - 1);
