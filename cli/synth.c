@@ -3,10 +3,10 @@
 #include "data/synth.h"
 
 #include "base/clock.h"
+#include "cli/bar.h"
 #include "cli/command.h"
 
 #include <jansson.h>
-#include <unistd.h>
 
 typedef struct synth_options {
     int classes, train, val;
@@ -27,35 +27,19 @@ static const fv_option options[] = {
 };
 /* clang-format on */
 
-typedef struct progress {
-    double shown; /* when the line was last drawn */
-    bool terminal;
-} progress;
-
-static void show(void *ctx, int done, int total)
-{
-    enum { CELLS = 30 };
-    progress *p = ctx;
-    const double now = fv_clock_seconds();
-    if (!p->terminal || (done < total && now - p->shown < 0.1)) return;
-    p->shown = now;
-    const int filled = (int)((int64_t)done * CELLS / total);
-    char bar[CELLS + 1] = { 0 };
-    for (int i = 0; i < CELLS; i++) bar[i] = i < filled ? '#' : '.';
-    fprintf(stderr, "\rdrawing [%s] %d/%d", bar, done, total);
-    if (done == total) fputc('\n', stderr);
-    fflush(stderr);
-}
+static void show(void *ctx, int done, int total) { fv_bar_show(ctx, done, total); }
 
 static fv_status run(const fv_arguments *arguments, fv_error *err)
 {
     const synth_options *o = arguments->options;
     const char *folder = arguments->operands[0];
     const fv_synth_options synth = { o->classes, o->train, o->val, (uint64_t)o->seed };
-    progress p = { .terminal = isatty(STDERR_FILENO) };
+    fv_bar bar;
     const double start = fv_clock_seconds();
     int drawn = 0;
-    const fv_status status = fv_synth_render(folder, &synth, show, &p, &drawn, err);
+    fv_bar_begin(&bar, "drawing");
+    const fv_status status = fv_synth_render(folder, &synth, show, &bar, &drawn, err);
+    fv_bar_end(&bar);
     if (status != FV_OK) return status;
     const double seconds = fv_clock_seconds() - start;
     FILE *out = fv_output(arguments);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "testing.h"
 
+#include "cli/bar.h"
 #include "cli/progress.h"
 #include "cli/retype.h"
 
@@ -104,6 +105,29 @@ static void test_bar_fits(void **unused)
     }
 }
 
+static void expect_line(int columns, const char *expected)
+{
+    char line[200];
+    fv_bar_line(line, sizeof(line), "reading", 12, 40, 6.0, columns);
+    assert_string_equal(line, expected);
+}
+
+/* The narrower, the less; what is shown is shown whole. */
+static void test_line_of_a_command(void **unused)
+{
+    (void)unused;
+    char line[200];
+    expect_line(80, "reading [#########.....................] 12/40 2/s ETA 0:00:14");
+    expect_line(60, "reading [#########.....................] 12/40 ETA 0:00:14");
+    expect_line(50, "reading [#########.....................] 12/40");
+    expect_line(20, "reading 12/40");
+    expect_line(9, "reading");
+    fv_bar_line(line, sizeof(line), "reading", 0, 1281167, 0.0, 80);
+    assert_string_equal(line, "reading [..............................]       0/1281167 0/s ETA ?");
+    fv_bar_line(line, sizeof(line), "reading", 7, 7, 0.5, 80);
+    assert_string_equal(line, "reading [##############################] 7/7 14/s ETA 0:00:00");
+}
+
 static void test_retyping(void **unused)
 {
     (void)unused;
@@ -134,7 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_times),    cmocka_unit_test(test_lines),
         cmocka_unit_test(test_bar),      cmocka_unit_test(test_bar_fits),
-        cmocka_unit_test(test_retyping),
+        cmocka_unit_test(test_retyping), cmocka_unit_test(test_line_of_a_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
