@@ -14,6 +14,8 @@ static const char *const profiles[] = { "pillow", "opencv", NULL };             
 static const char *const filters[] = { "nearest", "bilinear", "bicubic", "box", /* fv_filter */
                                        "hamming", "lanczos",  "area",    NULL };
 
+static const char *const roundings[] = { "paddle", "torchvision", NULL };
+
 enum { DEFAULT_TOPK = 5 };
 
 /* clang-format off */
@@ -34,6 +36,8 @@ static const fv_option options[] = {
       .help = "whose resizing, to the last bit" },
     { "filter", FV_OPTION_CHOICE, offsetof(fv_predict_options, filter), .names = filters, .value = "NAME",
       .help = "interpolation" },
+    { "rounding", FV_OPTION_CHOICE, offsetof(fv_predict_options, rounding), .names = roundings, .value = "NAME",
+      .help = "whose rounding of the longer side and of the crop's corner (default paddle)" },
     { "resize-short", FV_OPTION_INT, offsetof(fv_predict_options, resize_short), 0, 1, 16384, .value = "N",
       .help = "length of the shorter side before the crop, pixels" },
     { "crop", FV_OPTION_INT, offsetof(fv_predict_options, crop), 0, 1, 16384, .value = "N",

@@ -13,7 +13,7 @@
 
 typedef struct fv_predict_options {
     const char *model, *weights, *root, *labels;
-    int profile, filter; /* -1: not given */
+    int profile, filter, rounding; /* -1: not given */
     int batch;
     int resize_short, crop, topk; /* 0: not given */
     fv_floats mean, std;

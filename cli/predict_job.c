@@ -45,8 +45,8 @@ static fv_status find_weights(fv_predict_job *job, fv_error *err)
 
 static bool pipeline_is_given(const fv_predict_options *o)
 {
-    return o->profile >= 0 || o->filter >= 0 || o->resize_short || o->crop || o->mean.count ||
-           o->std.count;
+    return o->profile >= 0 || o->filter >= 0 || o->rounding >= 0 || o->resize_short || o->crop ||
+           o->mean.count || o->std.count;
 }
 
 /* As in PaddleClas: 8/7 of the crop, but 320 for the 299 of the Inception family. */
@@ -58,6 +58,7 @@ static fv_status make_pipeline(fv_predict_job *job, fv_error *err)
     fv_pipeline_options p = {
         .profile = o->profile >= 0 ? (fv_profile)o->profile : FV_OPENCV,
         .filter = o->filter >= 0 ? (fv_filter)o->filter : FV_BILINEAR,
+        .torchvision = o->rounding == 1,
         .crop = o->crop ? o->crop : job->model->image_size,
     };
     p.resize_short = o->resize_short ? o->resize_short : usual_resize(p.crop);

@@ -139,9 +139,12 @@ fv_status fv_pipeline_create_eval(fv_pipeline **out, const fv_pipeline_options *
         p->ops[p->count++] = (fv_op){ .type = &fv_op_resize,
                                       .profile = o->profile,
                                       .filter = (int)o->filter,
+                                      .torchvision = o->torchvision,
                                       .resize_short = o->resize_short };
     }
-    p->ops[p->count++] = (fv_op){ .type = &fv_op_crop, .width = o->crop, .height = o->crop };
+    p->ops[p->count++] = (fv_op){
+        .type = &fv_op_crop, .torchvision = o->torchvision, .width = o->crop, .height = o->crop
+    };
     fv_op *normalize = &p->ops[p->count++];
     *normalize = (fv_op){ .type = &fv_op_normalize,
                           .width = o->crop,

@@ -31,6 +31,7 @@ fv_status fv_pipeline_create(fv_pipeline **out, fv_config_node *ops, const char 
 typedef struct fv_pipeline_options {
     fv_profile profile; /* also decides EXIF: opencv applies it */
     fv_filter filter;   /* FV_NEAREST is 0: set FV_BILINEAR */
+    bool torchvision;   /* sizes and origins rounded as there; else as in PaddleClas */
     int resize_short;   /* pixels; 0: none */
     int crop;           /* pixels, centre; 0: none */
     float mean[3], std[3];

@@ -23,28 +23,42 @@ static void test_describe(void **state)
     fv_free(text);
     close_run(r);
 
-    const fv_pipeline_options options = { .profile = FV_PILLOW,
-                                          .filter = FV_BILINEAR,
-                                          .resize_short = 256,
-                                          .crop = 224,
-                                          .mean = { 0.5f, 0.5f, 0.5f },
-                                          .std = { 0.5f, 0.5f, 0.5f } };
-    fv_pipeline *eval = NULL;
-    assert_ok(fv_pipeline_create_eval(&eval, &options, &testing_err));
-    text = fv_pipeline_describe(eval);
-    /* The same line as from a config, so that the two can be compared. */
-    assert_ok(
-        try_open(r, "- DecodeImage: {backend: pil}\n"
-                    "- ResizeImage: {resize_short: 256, backend: pil}\n- CropImage: {size: 224}\n"
-                    "- NormalizeImage: {mean: 0.5, std: 0.5}\n"));
-    char *again = fv_pipeline_describe(r->pipeline);
-    assert_string_equal(text, again);
-    assert_true(fv_pipeline_is_fixed(eval));
-    fv_free(text);
-    fv_free(again);
-    fv_pipeline_destroy(eval);
-    close_run(r);
     free(r);
+}
+
+/* The same line as from a config, so that the two can be compared. */
+static void test_describe_eval(void **state)
+{
+    (void)state;
+    static run r;
+    for (int torchvision = 0; torchvision < 2; torchvision++) {
+        const fv_pipeline_options options = { .profile = FV_PILLOW,
+                                              .filter = FV_BILINEAR,
+                                              .torchvision = torchvision,
+                                              .resize_short = 256,
+                                              .crop = 224,
+                                              .mean = { 0.5f, 0.5f, 0.5f },
+                                              .std = { 0.5f, 0.5f, 0.5f } };
+        fv_pipeline *eval = NULL;
+        assert_ok(fv_pipeline_create_eval(&eval, &options, &testing_err));
+        assert_true(fv_pipeline_is_fixed(eval));
+        const char *rounding = torchvision ? "torchvision" : "paddle";
+        char ops[512];
+        snprintf(
+            ops, sizeof(ops),
+            "- DecodeImage: {backend: pil}\n"
+            "- ResizeImage: {resize_short: 256, backend: pil, rounding: %s}\n"
+            "- CropImage: {size: 224, rounding: %s}\n- NormalizeImage: {mean: 0.5, std: 0.5}\n",
+            rounding, rounding);
+        assert_ok(try_open(&r, ops));
+        char *text = fv_pipeline_describe(eval), *again = fv_pipeline_describe(r.pipeline);
+        assert_string_equal(text, again);
+        assert_int_equal(strstr(text, "crop(224,torchvision)") != NULL, torchvision);
+        fv_free(text);
+        fv_free(again);
+        fv_pipeline_destroy(eval);
+        close_run(&r);
+    }
 }
 
 static const struct {
@@ -126,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_describe_eval),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
