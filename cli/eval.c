@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fovea eval: how many pictures a model gets right. */
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/text.h"
+#include "eval/answers.h"
 #include "eval/classifier.h"
-#include "eval/evaluator.h"
-#include "eval/predictor.h"
 #include "train/settings.h"
 
 #include <jansson.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,10 +35,8 @@ typedef struct evaluation {
     int classes;
     fv_source source;
     fv_classifier *classifier;
-    json_t *unreadable; /* paths */
-    FILE *answers;      /* memory stream, or NULL */
-    char *answers_text; /* what it wrote; malloc()ed by the C library */
-    size_t answers_bytes;
+    json_t *unreadable;  /* paths */
+    fv_answers answers;  /* if they are asked for */
     int64_t done, right; /* for the progress line */
     double start, told;  /* seconds */
 } evaluation;
@@ -96,7 +91,6 @@ static fv_status open_source(evaluation *e, fv_error *err)
 
 static fv_status prepare(evaluation *e, fv_config *config, fv_error *err)
 {
-    const eval_options *o = e->arguments->options;
     FV_TRY(fv_settings_read(&e->settings, config, err));
     FV_TRY(open_weights(e, err));
     FV_TRY(open_source(e, err));
@@ -107,16 +101,13 @@ static fv_status prepare(evaluation *e, fv_config *config, fv_error *err)
     FV_TRY(fv_classifier_create(&e->classifier, &c, err));
     FV_TRY(fv_classifier_load(e->classifier, &e->stored, err));
     e->unreadable = json_array();
-    if (o->answers) e->answers = open_memstream(&e->answers_text, &e->answers_bytes);
-    if (!e->unreadable || (o->answers && !e->answers))
-        return fv_fail(err, FV_ERR_NOMEM, "evaluation: out of memory");
+    if (!e->unreadable) return fv_fail(err, FV_ERR_NOMEM, "evaluation: out of memory");
     return FV_OK;
 }
 
 static void release(evaluation *e)
 {
-    if (e->answers) fclose(e->answers);
-    free(e->answers_text);
+    fv_answers_deinit(&e->answers);
     json_decref(e->unreadable);
     fv_classifier_destroy(e->classifier);
     fv_source_close(&e->source);
@@ -140,11 +131,9 @@ static void take_answer(void *ctx, const fv_answer *a)
 {
     evaluation *e = ctx;
     const fv_dataset *dataset = e->source.dataset;
-    int best = -1;
-    float probability = 0.0f;
-    if (a->logits)
-        fv_best_classes(a->logits, a->classes, 1, &best, &probability);
-    else {
+    const eval_options *o = e->arguments->options;
+    if (o->answers) fv_answers_add(&e->answers, fv_dataset_name(dataset, a->sample), a);
+    if (!a->logits) {
         char path[4096];
         fv_error ignored;
         const bool known =
@@ -152,9 +141,6 @@ static void take_answer(void *ctx, const fv_answer *a)
         json_array_append_new(e->unreadable,
                               fv_json_text(known ? path : fv_dataset_name(dataset, a->sample)));
     }
-    if (e->answers)
-        fprintf(e->answers, "%s\t%d\t%d\t%.6f\n", fv_dataset_name(dataset, a->sample), a->label,
-                best, (double)probability);
     e->done++;
     e->right += a->logits && fv_rank(a->logits, a->classes, a->label) == 0;
     show_progress(e, false);
@@ -162,24 +148,16 @@ static void take_answer(void *ctx, const fv_answer *a)
 
 /* ---- Results ---- */
 
-static fv_status write_answers(evaluation *e, fv_error *err)
-{
-    if (!e->answers) return FV_OK;
-    const eval_options *o = e->arguments->options;
-    if (fflush(e->answers) != 0 || ferror(e->answers))
-        return fv_fail(err, FV_ERR_NOMEM, "%s: out of memory", o->answers);
-    return fv_file_write(o->answers, e->answers_text, e->answers_bytes, err);
-}
-
 static fv_status write_results(evaluation *e, const fv_evaluation *result, fv_error *err)
 {
+    const eval_options *o = e->arguments->options;
     const fv_metrics *m = &result->metrics;
     const double top1 = fv_metrics_top(m, 1), top5 = fv_metrics_top(m, 5);
     const double loss = fv_metrics_loss(m), rate = (double)m->images / result->seconds;
     fprintf(fv_output(e->arguments),
             "Top1 %.2f %%, Top5 %.2f %% of %lld images, mean cross entropy %.5f, %.1f images/s\n",
             100.0 * top1, 100.0 * top5, (long long)m->images, loss, rate);
-    FV_TRY(write_answers(e, err));
+    if (o->answers) FV_TRY(fv_answers_save(&e->answers, o->answers, err));
     json_t *json = json_pack("{s:s, s:o, s:I, s:f, s:f, s:o, s:O, s:f, s:f}", "model",
                              e->settings.arch.model->name, "weights", fv_json_text(e->stored.path),
                              "images", (json_int_t)m->images, "top1", top1, "top5", top5, "loss",

@@ -206,8 +206,9 @@ void fv_journal_weights(fv_journal *j, const fv_params *params, int64_t step)
 
 void fv_journal_row(fv_journal *j, const fv_row *r)
 {
-    char text[ROW_BYTES], top1[32] = "", top5[32] = "", wait[32] = "";
+    char text[ROW_BYTES], loss[32] = "null", top1[32] = "", top5[32] = "", wait[32] = "";
     const bool eval = r->kind == FV_ROW_EVAL;
+    if (isfinite(r->loss)) snprintf(loss, sizeof(loss), "%.9g", r->loss);
     if (!isnan(r->top1)) snprintf(top1, sizeof(top1), "%.6f", r->top1);
     if (eval) snprintf(top5, sizeof(top5), "%.6f", r->top5);
     if (!eval) snprintf(wait, sizeof(wait), "%.4f", r->data_wait_share);
@@ -220,9 +221,9 @@ void fv_journal_row(fv_journal *j, const fv_row *r)
 
     bytes = snprintf(text, sizeof(text),
                      "{\"kind\": \"%s\", \"epoch\": %" PRId64 ", \"step\": %" PRId64
-                     ", \"loss\": %.9g, \"top1\": %s, \"%s\": %s, \"lr\": %.9g, "
+                     ", \"loss\": %s, \"top1\": %s, \"%s\": %s, \"lr\": %.9g, "
                      "\"images_per_second\": %.2f, \"seconds\": %.2f}\n",
-                     kinds[r->kind], r->epoch, r->step, r->loss, top1[0] ? top1 : "null",
+                     kinds[r->kind], r->epoch, r->step, loss, top1[0] ? top1 : "null",
                      eval ? "top5" : "data_wait_share", eval ? top5 : wait, r->lr,
                      r->images_per_second, r->seconds);
     if (!append(&j->jsonl, text, (size_t)bytes)) report(j, &j->jsonl);
