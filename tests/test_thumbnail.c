@@ -78,7 +78,8 @@ static void test_refusals(void **unused)
     assert_string_equal(err.message, expected);
     assert_ok(fv_file_write(path_of("text"), "no picture", 10, &testing_err));
     assert_int_equal(fv_thumbnail_make(&t, path_of("text"), 64, &err), FV_ERR_FORMAT);
-    snprintf(expected, sizeof(expected), "%s: this is text: only JPEG and PNG are read", path_of("text"));
+    snprintf(expected, sizeof(expected), "%s: this is text: only JPEG and PNG are read",
+             path_of("text"));
     assert_string_equal(err.message, expected);
     assert_null(t.bytes);
 }
