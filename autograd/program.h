@@ -17,6 +17,7 @@ typedef struct fv_bindings {
     fv_tensor *images;                  /* input [n, h, w, 3] */
     fv_tensor *targets;                 /* input of the loss, or NULL */
     fv_tensor *loss;                    /* a scalar, or NULL */
+    fv_tensor *others[FV_MAX_OUTPUTS];  /* further inputs, the builder's own; or NULL */
     fv_tensor *outputs[FV_MAX_OUTPUTS]; /* logits [n, 1, 1, classes], the main ones first */
     int output_count;
 } fv_bindings;

@@ -245,18 +245,22 @@ static void test_refusals(void **unused)
     assert_refused(ARCH "Global: {freeze: conv1}\n",
                    "c.yaml:2:10: Global.freeze: must be a list of patterns, e.g. [\"conv1.*\"]");
     assert_refused(ARCH "Loss: {Train: [MixLoss: {weight: 1.0}]}\n",
-                   "c.yaml:2:16: Loss.Train.0: no loss \"MixLoss\": there are CELoss, MixCELoss "
-                   "and GoogLeNetLoss");
+                   "c.yaml:2:16: Loss.Train.0: no loss \"MixLoss\": there are CELoss, MixCELoss, "
+                   "GoogLeNetLoss, DistillationGTCELoss, DistillationCELoss, "
+                   "DistillationKLDivLoss, DistillationDMLLoss, DistillationDKDLoss, "
+                   "DistillationDISTLoss and DistillationWSLLoss");
     assert_refused(ARCH "Loss: {Train: []}\n",
                    "c.yaml:2:8: Loss.Train: must be a list of 1 to 8 losses");
     assert_refused(ARCH "Loss: {Train: [CELoss]}\n",
                    "c.yaml:2:16: Loss.Train.0: a loss is a map of one name, e.g. CELoss: {weight: "
                    "1.0}");
-    assert_refused(ARCH "Loss: {Train: [GoogLeNetLoss: {weight: 1.0, epsilon: 0.1}]}\n",
-                   "c.yaml:2:16: Loss.Train.0: GoogLeNetLoss takes no epsilon");
+    assert_refused(
+        ARCH "Loss: {Train: [GoogLeNetLoss: {weight: 1.0, epsilon: 0.1}]}\n",
+        "c.yaml:2:45: Loss.Train.0.GoogLeNetLoss.epsilon: unknown key, known here: weight, "
+        "reduction");
     assert_refused(ARCH "Metric: {Eval: [Recallk: {topk: [1]}]}\n",
-                   "c.yaml:2:17: Metric.Eval.0: no metric \"Recallk\": there are TopkAcc and "
-                   "GoogLeNetTopkAcc");
+                   "c.yaml:2:17: Metric.Eval.0: no metric \"Recallk\": there are TopkAcc, "
+                   "GoogLeNetTopkAcc and DistillationTopkAcc");
     assert_refused(ARCH "Metric: {Eval: [TopkAcc: {topk: [1, 3]}]}\n",
                    "c.yaml:2:27: Metric.Eval.0.TopkAcc.topk: 3 is not supported: 1 and 5 are");
     assert_refused(ARCH "EMA: {decay: 0.9999}\n", "c.yaml:2:1: EMA: unknown key");

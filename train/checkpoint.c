@@ -86,16 +86,16 @@ static fv_status check_finite(const char *path, const fv_params *params,
     return FV_OK;
 }
 
-static fv_status write_tensors(fv_h5_writer *w, const fv_params *params,
+static fv_status write_tensors(fv_h5_writer *w, int part, const fv_params *params,
                                const fv_optimizer *optimizer, fv_error *err)
 {
-    for (int i = 0; i < fv_params_count(params); i++) {
+    for (int i = 0; i < (part ? part : fv_params_count(params)); i++) {
         const fv_param *p = fv_params_at(params, i);
         int64_t dims[4];
         for (int k = 0; k < p->rank; k++) dims[k] = p->dims[k];
         FV_TRY(fv_h5_write_floats(w, MODEL, p->name, p->rank, dims, p->value, err));
     }
-    for (int i = 0; i < fv_optimizer_slot_count(optimizer); i++) {
+    for (int i = 0; i < fv_optimizer_slot_count(optimizer) && !part; i++) {
         const fv_optimizer_slot slot = fv_optimizer_slot_at(optimizer, i);
         const int64_t count = (int64_t)slot.count;
         FV_TRY(fv_h5_write_floats(w, OPTIMIZER, slot.name, 1, &count, slot.data, err));
@@ -141,7 +141,7 @@ fv_status fv_checkpoint_save(const char *path, const fv_run_identity *identity,
     FV_TRY(fv_h5_create(&w, path, err));
     fv_status status = write_identity(w, identity, err);
     if (status == FV_OK) status = write_progress(w, progress, err);
-    if (status == FV_OK) status = write_tensors(w, params, optimizer, err);
+    if (status == FV_OK) status = write_tensors(w, identity->part, params, optimizer, err);
     if (status == FV_OK) return fv_h5_commit(w, err);
     fv_h5_discard(w);
     return status;

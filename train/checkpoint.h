@@ -36,6 +36,9 @@ typedef struct fv_run_identity {
     const char *class_names; /* one per line, in order; NULL: not known */
     const char *preprocess;  /* of evaluation, see fv_pipeline_describe(); NULL: none */
     const char *config;      /* resolved, YAML */
+    /* > 0: only so many parameters, from the first, are saved, and no state of the optimiser: a
+     * model to be used, with which no run can go on. */
+    int part;
 } fv_run_identity;
 
 /* Replaces `path` atomically. Refuses, before a byte is written, when the disk has no room and

@@ -114,10 +114,9 @@ static const fv_field phase_fields[] = {
 static fv_status read_loss(fv_settings *out, fv_config_node *map, fv_error *err)
 {
     phases p;
-    fv_loss evaluated; /* known by its name only: an evaluation reports the plain cross entropy */
     FV_TRY(fv_config_read(map, phase_fields, &p, err));
-    FV_TRY(fv_loss_read(&out->loss, p.Train, err));
-    return fv_loss_read(&evaluated, p.Eval, err);
+    FV_TRY(fv_loss_read(&out->loss, p.Train, &out->arch, err));
+    return fv_loss_check(p.Eval, err);
 }
 
 typedef struct topk_settings {
@@ -128,18 +127,38 @@ static const fv_field topk_fields[] = {
     FV_FIELD_FLOATS(topk_settings, topk, 1, 1000),
     FV_FIELD_END,
 };
+/* The student's is measured, as PaddleClas does whatever model_key says. */
+static const fv_field distillation_topk_fields[] = {
+    FV_FIELD_FLOATS(topk_settings, topk, 1, 1000),
+    FV_FIELD_IGNORED("model_key", NULL),
+    FV_FIELD_IGNORED("feature_key", NULL),
+    FV_FIELD_END,
+};
+
+static const struct {
+    const char *name;
+    const fv_field *fields;
+} metrics[] = {
+    { "TopkAcc", topk_fields },
+    { "GoogLeNetTopkAcc", topk_fields },
+    { "DistillationTopkAcc", distillation_topk_fields },
+};
 
 /* Top-1 and Top-5 are always measured, so that only these may be asked for. */
 static fv_status check_metric(fv_config_node *entry, fv_error *err)
 {
     const char *name = fv_config_count(entry) == 1 ? fv_config_key_at(entry, 0) : NULL;
-    if (!name || (strcmp(name, "TopkAcc") != 0 && strcmp(name, "GoogLeNetTopkAcc") != 0))
-        return fv_config_fail(entry, err,
-                              "no metric \"%s\": there are TopkAcc and GoogLeNetTopkAcc",
-                              name ? name : "");
+    const fv_field *keys = NULL;
+    for (size_t i = 0; i < FV_ARRAY_LEN(metrics); i++)
+        if (name && strcmp(name, metrics[i].name) == 0) keys = metrics[i].fields;
+    if (!keys)
+        return fv_config_fail(
+            entry, err,
+            "no metric \"%s\": there are TopkAcc, GoogLeNetTopkAcc and DistillationTopkAcc",
+            name ? name : "");
     topk_settings s;
     fv_config_node *map = fv_config_child(entry, name);
-    FV_TRY(fv_config_read(map, topk_fields, &s, err));
+    FV_TRY(fv_config_read(map, keys, &s, err));
     for (int i = 0; i < s.topk.count; i++)
         if (s.topk.values[i] != 1.0 && s.topk.values[i] != 5.0)
             return fv_config_fail(fv_config_child(map, "topk"), err,

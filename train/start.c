@@ -5,6 +5,7 @@
 #include "io/weights.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { PATH_BYTES = 4096 };
@@ -46,23 +47,77 @@ static void tell_loaded(const char *path, const fv_load_report *report)
                path, report->first_reshaped, report->reshaped - 1);
 }
 
-fv_status fv_start_pretrained(const fv_settings *s, fv_params *params, fv_error *err)
+fv_status fv_start_weights(const char *given, const char *where, const char *const *heads,
+                           fv_params *params, fv_error *err)
 {
     static const char *const extensions[] = { ".h5", ".safetensors", NULL };
-    const char *given = s->global.pretrained_model, *where = "Global.pretrained_model";
-    if (!given) {
-        given = s->arch.weights;
-        where = "Arch.pretrained";
-    }
-    if (!given) return FV_OK;
-
     char path[PATH_BYTES];
     FV_TRY(fv_checkpoint_find(path, sizeof(path), given, extensions, where, err));
-    const fv_load_options options = { .heads = s->arch.model->heads };
+    const fv_load_options options = { .heads = heads };
     fv_load_report report;
     FV_TRY(fv_weights_load(path, params, &options, &report, err));
     tell_loaded(path, &report);
     return FV_OK;
+}
+
+/* Copies all of `from` to the parameters of the same names after "prefix.". */
+static fv_status copy_params(fv_params *to, const char *prefix, const fv_params *from,
+                             fv_error *err)
+{
+    for (int i = 0; i < fv_params_count(from); i++) {
+        const fv_param *p = fv_params_at(from, i);
+        char name[256];
+        snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix ? "." : "", p->name);
+        fv_param *own = fv_params_find(to, name);
+        if (!own || own->count != p->count)
+            return fv_fail(err, FV_ERR_SHAPE, "%s: no such parameter", name);
+        memcpy(own->value, p->value, p->count * sizeof(float));
+    }
+    fv_params_touch(to);
+    return FV_OK;
+}
+
+typedef struct picture_size {
+    int classes, height, width;
+} picture_size;
+
+/* One of several models whose parameters lie together. */
+static fv_status load_member(const fv_settings *s, int i, picture_size size, fv_params *params,
+                             fv_error *err)
+{
+    const fv_arch_member *m = &s->arch.members[i];
+    const bool student = i == s->arch.student, global = student && s->global.pretrained_model;
+    const char *given = global ? s->global.pretrained_model : m->weights;
+    if (!given) return FV_OK;
+    fv_params *alone = NULL;
+    char where[128];
+    snprintf(where, sizeof(where), "Arch.models: %s", m->name);
+    FV_TRY(fv_start_params(&alone, m->model, size.classes, size.height, size.width,
+                           (uint64_t)s->global.seed, err));
+    fv_status status = fv_start_weights(given, global ? "Global.pretrained_model" : "Arch.models",
+                                        m->model->heads, alone, err);
+    if (status == FV_OK) status = copy_params(params, student ? "" : m->name, alone, err);
+    fv_params_destroy(alone);
+    return status;
+}
+
+fv_status fv_start_pretrained(const fv_settings *s, int classes, int height, int width,
+                              fv_params *params, fv_error *err)
+{
+    int learning = 0;
+    for (int i = 0; i < s->arch.member_count; i++) learning += !s->arch.members[i].frozen;
+    if (learning > 1) {
+        const picture_size size = { classes, height, width };
+        for (int i = 0; i < s->arch.member_count; i++)
+            if (!s->arch.members[i].frozen) FV_TRY(load_member(s, i, size, params, err));
+        return FV_OK;
+    }
+    const char *const *heads = s->arch.model->heads;
+    if (s->global.pretrained_model)
+        return fv_start_weights(s->global.pretrained_model, "Global.pretrained_model", heads,
+                                params, err);
+    if (!s->arch.weights) return FV_OK;
+    return fv_start_weights(s->arch.weights, "Arch.pretrained", heads, params, err);
 }
 
 fv_status fv_start_freeze(const fv_settings *s, fv_params *params, fv_error *err)

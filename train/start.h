@@ -11,9 +11,16 @@
 fv_status fv_start_params(fv_params **out, const fv_model *model, int classes, int height,
                           int width, uint64_t seed, fv_error *err);
 
-/* Loads Global.pretrained_model, or else Arch.pretrained, if there is one. Strict; but a head for
- * another number of classes is initialised anew, with a notice. */
-fv_status fv_start_pretrained(const fv_settings *settings, fv_params *params, fv_error *err);
+/* Loads the file that `given` means, the value of the key `where`, into all parameters. `heads`: as
+ * of fv_load_options. */
+fv_status fv_start_weights(const char *given, const char *where, const char *const *heads,
+                           fv_params *params, fv_error *err);
+
+/* Loads Global.pretrained_model, or else Arch.pretrained, if there is one; of a DistillationModel
+ * into the student, and into the other members that learn what they name themselves. Strict; but a
+ * head for another number of classes is initialised anew, with a notice. */
+fv_status fv_start_pretrained(const fv_settings *settings, int classes, int height, int width,
+                              fv_params *params, fv_error *err);
 
 /* Freezes what Global.freeze names; a pattern that matches nothing is an error. */
 fv_status fv_start_freeze(const fv_settings *settings, fv_params *params, fv_error *err);

@@ -155,6 +155,17 @@ static fv_status check_readable(fv_trainer *t, const fv_batch *batch, fv_error *
                    t->progress.epoch + 1, batch->count, t->progress.batch + 1);
 }
 
+static fv_status ask_teachers(fv_trainer *t, const fv_batch *batch, fv_plan *plan,
+                              const fv_bindings *bindings, fv_error *err)
+{
+    if (!t->teachers) return FV_OK;
+    FV_TRY(fv_teachers_ask(t->teachers, batch, (uint64_t)t->progress.step, err));
+    for (int i = 0; i < FV_MAX_OUTPUTS; i++)
+        if (bindings->others[i])
+            fv_plan_feed(plan, bindings->others[i], fv_teachers_answer(t->teachers, i));
+    return FV_OK;
+}
+
 static fv_status train_batch(fv_trainer *t, const fv_batch *batch, fv_error *err)
 {
     fv_progress *p = &t->progress;
@@ -166,6 +177,7 @@ static fv_status train_batch(fv_trainer *t, const fv_batch *batch, fv_error *err
     FV_TRY(fv_program_plan(t->program, FV_TRAIN, images, &plan, &bindings, err));
     fv_plan_feed(plan, bindings->images, batch->images);
     fv_plan_feed(plan, bindings->targets, targets_of(t, batch));
+    FV_TRY(ask_teachers(t, batch, plan, bindings, err));
     fv_plan_set_step(plan, (uint64_t)p->step);
     fv_plan_forward(plan);
     const double loss = (double)fv_plan_value(plan, bindings->loss).data[0];
@@ -331,25 +343,12 @@ fv_status fv_trainer_run(fv_trainer *t, fv_error *err)
 
 /* ---- Making one ---- */
 
-/* Captures the model, and while training its loss. */
-static void build(fv_graph *g, fv_shape images, void *ctx, fv_bindings *out)
-{
-    const fv_trainer *t = ctx;
-    const fv_model *model = t->settings->arch.model;
-    const fv_model_options options = { .classes = t->options.classes };
-    out->images = fv_input(g, images);
-    out->output_count = model->build(g, out->images, model, &options, out->outputs);
-    if (fv_graph_mode(g) != FV_TRAIN) return;
-    const int channels = t->options.source->batch_ops ? t->options.classes : 1;
-    out->targets = fv_input(g, (fv_shape){ images.n, 1, 1, channels });
-    out->loss = fv_loss_build(g, &t->settings->loss, out->outputs, out->output_count, out->targets);
-}
-
 static fv_status plan(fv_trainer *t, int count, fv_error *err)
 {
     const fv_source *s = t->options.source;
     fv_plan *unused;
     const fv_bindings *bindings;
+    if (t->teachers) FV_TRY(fv_teachers_plan(t->teachers, count, err));
     return fv_program_plan(t->program, FV_TRAIN, (fv_shape){ count, s->height, s->width, 3 },
                            &unused, &bindings, err);
 }
@@ -360,8 +359,8 @@ static fv_status make_plans(fv_trainer *t, fv_error *err)
     const fv_source *s = t->options.source;
     const int64_t count = fv_dataset_count(s->dataset);
     const int64_t last = count - (t->batches - 1) * s->batch_size;
-    FV_TRY(fv_program_create(&t->program, t->params, t->options.kernels, build, t,
-                             (uint64_t)t->settings->global.seed, err));
+    FV_TRY(fv_program_create(&t->program, t->params, t->options.kernels, fv_network_build,
+                             &t->network, (uint64_t)t->settings->global.seed, err));
     if (count >= s->batch_size) FV_TRY(plan(t, s->batch_size, err));
     return last < s->batch_size ? plan(t, (int)last, err) : FV_OK;
 }
@@ -391,9 +390,21 @@ static fv_status make_state(fv_trainer *t, fv_error *err)
 {
     const fv_settings *s = t->settings;
     const fv_source *source = t->options.source;
-    FV_TRY(fv_start_params(&t->params, s->arch.model, t->options.classes, source->height,
-                           source->width, (uint64_t)s->global.seed, err));
-    if (!s->global.checkpoints) FV_TRY(fv_start_pretrained(s, t->params, err));
+    const fv_teachers_options teachers = { .arch = &s->arch,
+                                           .kernels = t->options.kernels,
+                                           .source = source,
+                                           .classes = t->options.classes,
+                                           .seed = (uint64_t)s->global.seed };
+    t->network = (fv_network){ .arch = &s->arch,
+                               .loss = &s->loss,
+                               .classes = t->options.classes,
+                               .mixed = source->batch_ops != NULL };
+    FV_TRY(fv_network_params(&t->params, &t->student_count, &t->network, source->height,
+                             source->width, (uint64_t)s->global.seed, err));
+    if (!s->global.checkpoints)
+        FV_TRY(fv_start_pretrained(s, t->options.classes, source->height, source->width, t->params,
+                                   err));
+    FV_TRY(fv_teachers_create(&t->teachers, &teachers, err));
     FV_TRY(fv_start_freeze(s, t->params, err));
     FV_TRY(fv_optimizer_create(&t->optimizer, s->optimizer, t->params, t->options.kernels, err));
     return fv_schedule_create(&t->schedule, s->schedule, s->global.epochs, t->batches, err);
@@ -461,6 +472,7 @@ fv_status fv_trainer_create(fv_trainer **out, const fv_trainer_options *options,
 void fv_trainer_destroy(fv_trainer *t)
 {
     if (!t) return;
+    fv_teachers_destroy(t->teachers);
     fv_program_destroy(t->program);
     fv_schedule_destroy(t->schedule);
     fv_optimizer_destroy(t->optimizer);
@@ -473,6 +485,9 @@ void fv_trainer_destroy(fv_trainer *t)
 const fv_params *fv_trainer_params(const fv_trainer *t) { return t->params; }
 const fv_progress *fv_trainer_progress(const fv_trainer *t) { return &t->progress; }
 int64_t fv_trainer_batches(const fv_trainer *t) { return t->batches; }
-size_t fv_trainer_arena_bytes(const fv_trainer *t) { return fv_program_bytes(t->program); }
+size_t fv_trainer_arena_bytes(const fv_trainer *t)
+{
+    return fv_program_bytes(t->program) + fv_teachers_bytes(t->teachers);
+}
 const char *fv_trainer_latest_path(const fv_trainer *t) { return t->latest; }
 const char *fv_trainer_best_path(const fv_trainer *t) { return t->best; }

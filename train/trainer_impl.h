@@ -4,6 +4,8 @@
 #define FV_TRAIN_TRAINER_IMPL_H
 
 #include "optim/schedule.h"
+#include "train/network.h"
+#include "train/teachers.h"
 #include "train/trainer.h"
 
 enum { FV_TRAINER_PATH = 4096 };
@@ -21,6 +23,9 @@ struct fv_trainer {
     fv_optimizer *optimizer;
     fv_schedule *schedule;
     fv_program *program;
+    fv_network network;    /* what the program captures */
+    fv_teachers *teachers; /* or NULL */
+    int student_count;     /* parameters of the model that is evaluated; the others come after */
     fv_run_identity identity;
     char *config;   /* of the identity */
     float *targets; /* [batch_size][classes] of mixed pictures; NULL: pictures are not mixed */
