@@ -248,9 +248,20 @@ static void read_info(jpeg_job *job, fv_decode_info *info)
 #define HAS_PARTS 0
 #endif
 
+/* A progressive file without all of its scans: libjpeg guesses what is missing of a block from the
+ * blocks around it. */
+static bool is_coarse(const struct jpeg_decompress_struct *c)
+{
+    enum { GUESSED = 10 }; /* coefficients, the first of them aside */
+    for (int i = 0; i < c->num_components && c->coef_bits; i++)
+        for (int k = 1; k < GUESSED; k++)
+            if (c->coef_bits[i][k] != 0) return true; /* bits still to come; -1: all of them */
+    return false;
+}
+
 /* Leaves to libjpeg the columns that the part needs, and those beside it from which colours are
  * interpolated. Returns the first of them. All columns if colours have less than half of the
- * columns: then libjpeg would make other pixels. */
+ * columns or rows, or what is missing is guessed: then libjpeg would make other pixels. */
 static int crop_columns(jpeg_job *job, const fv_rect *part)
 {
     struct jpeg_decompress_struct *c = &job->cinfo;
@@ -258,7 +269,8 @@ static int crop_columns(jpeg_job *job, const fv_rect *part)
     const int first = fv_max(0, part->x - COLOUR_REACH);
     const int end = fv_min((int)c->output_width, part->x + part->width + COLOUR_REACH);
     JDIMENSION x = (JDIMENSION)first, width = (JDIMENSION)(end - first);
-    if (width == c->output_width || c->max_h_samp_factor > 2) return 0;
+    if (width == c->output_width || is_coarse(c)) return 0;
+    if (c->max_h_samp_factor > 2 || c->max_v_samp_factor > 2) return 0;
     jpeg_crop_scanline(c, &x, &width);
     return (int)x;
 #else

@@ -18,23 +18,28 @@ typedef struct kind {
     int components, across, down; /* sampling of the first component; the others have 1 x 1 */
     bool progressive, arithmetic;
     unsigned restart; /* blocks between two markers; 0: none */
+    bool coarse;      /* progressive, and ends after the first scan */
 } kind;
 
 static const kind kinds[] = {
-    { "444", 3, 1, 1, false, false, 0 },
-    { "422", 3, 2, 1, false, false, 0 },
-    { "440", 3, 1, 2, false, false, 0 },
-    { "420", 3, 2, 2, false, false, 0 },
-    { "411", 3, 4, 1, false, false, 0 },
-    { "410", 3, 4, 2, false, false, 0 },
-    { "420 restarting", 3, 2, 2, false, false, 3 },
-    { "420 progressive", 3, 2, 2, true, false, 0 },
-    { "422 progressive", 3, 2, 1, true, false, 0 },
-    { "420 arithmetic", 3, 2, 2, false, true, 0 },
-    { "grey", 1, 1, 1, false, false, 0 },
-    { "grey 2 x 2", 1, 2, 2, false, false, 0 },
-    { "cmyk", 4, 1, 1, false, false, 0 },
-    { "cmyk 420", 4, 2, 2, false, false, 0 },
+    { "444", 3, 1, 1, false, false, 0, false },
+    { "422", 3, 2, 1, false, false, 0, false },
+    { "440", 3, 1, 2, false, false, 0, false },
+    { "420", 3, 2, 2, false, false, 0, false },
+    { "411", 3, 4, 1, false, false, 0, false },
+    { "410", 3, 4, 2, false, false, 0, false },
+    { "2 x 4", 3, 2, 4, false, false, 0, false },
+    { "1 x 4", 3, 1, 4, false, false, 0, false },
+    { "420 restarting", 3, 2, 2, false, false, 3, false },
+    { "420 progressive", 3, 2, 2, true, false, 0, false },
+    { "422 progressive", 3, 2, 1, true, false, 0, false },
+    { "420 coarse", 3, 2, 2, true, false, 0, true },
+    { "444 coarse", 3, 1, 1, true, false, 0, true },
+    { "420 arithmetic", 3, 2, 2, false, true, 0, false },
+    { "grey", 1, 1, 1, false, false, 0, false },
+    { "grey 2 x 2", 1, 2, 2, false, false, 0, false },
+    { "cmyk", 4, 1, 1, false, false, 0, false },
+    { "cmyk 420", 4, 2, 2, false, false, 0, false },
 };
 
 /* A JPEG of the kind; free() its bytes. */
@@ -58,6 +63,7 @@ static void encode(const kind *k, const fv_picture *p, uint8_t **bytes, size_t *
     c.restart_interval = k->restart;
     c.arith_code = k->arithmetic;
     if (k->progressive) jpeg_simple_progression(&c);
+    if (k->coarse) c.num_scans = 1;
     jpeg_start_compress(&c, TRUE);
     uint8_t *line = malloc((size_t)p->width * 4);
     assert_non_null(line);
