@@ -203,9 +203,10 @@ const fv_command fv_command_eval = {
     .name = "eval",
     .help = "Top1 and Top5 of a model on DataLoader.Eval",
     .usage = "-c FILE [-o Key.Sub=value]... [OPTIONS]",
-    .details = "The weights are those of Global.pretrained_model, else Global.checkpoints; the\n"
-               "extension may be left out. Every image counts once; one that cannot be read\n"
-               "counts as wrong, is listed, and makes the exit status 1.",
+    .details =
+        "The weights are those of Global.pretrained_model, else Global.checkpoints; the\n"
+        "extension may be left out. Every image counts once; one that cannot be read\n"
+        "counts as wrong, and makes the exit status 1; the first 20 are named, --json lists all.",
     .options = options,
     .options_bytes = sizeof(eval_options),
     .takes_config = true,

@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "cli/retype.h"
 #include "cli/text.h"
+#include "cli/unreadable.h"
 #include "eval/evaluator.h"
 #include "eval/labels.h"
 #include "train/trainer.h"
@@ -30,6 +31,7 @@ typedef struct session {
     fv_labels labels;               /* names of the classes; all zeros if not given */
     char *class_names, *preprocess; /* owned; or NULL */
     int64_t eval_unreadable;        /* of the last evaluation */
+    int64_t listed;                 /* unreadable pictures in the file; -1: not looked at yet */
     fv_trainer *trainer;
 } session;
 
@@ -53,10 +55,21 @@ static fv_status evaluate(void *ctx, fv_program *program, fv_train_score *out, f
     return FV_OK;
 }
 
+static fv_status list_unreadable(session *s, fv_error *err)
+{
+    const int64_t count = fv_unreadable_count(&s->train, &s->eval);
+    if (count == s->listed) return FV_OK;
+    FV_TRY(fv_unreadable_save(s->settings.global.output_dir, &s->train, &s->eval, err));
+    s->listed = count;
+    return FV_OK;
+}
+
 static void show_event(void *ctx, const fv_train_event *event)
 {
     session *s = ctx;
+    fv_error again; /* if it fails, it will again at the end, which tells */
     fv_console_event(&s->console, event);
+    if (event->kind == FV_TRAIN_SAVED) (void)list_unreadable(s, &again);
 }
 
 /* ---- Opening ---- */
@@ -264,11 +277,13 @@ static fv_status say_end(session *s, fv_error *err)
                    100.0 * p->best_top1, p->best_epoch, p->epoch, seconds, best);
     else
         say_result(s, "%" PRId64 " epochs trained in %s: %s", p->epoch, seconds, best);
-    const int64_t *samples;
-    const int64_t unreadable = fv_loader_unreadable(s->train.loader, &samples);
+    const int64_t unreadable = fv_loader_unreadable(s->train.loader, NULL);
+    FV_TRY(list_unreadable(s, err));
     if (unreadable > 0)
-        say_result(s, "%" PRId64 " training pictures could not be read, others took their place",
-                   unreadable);
+        say_result(s,
+                   "%" PRId64 " training pictures could not be read, others took their place: "
+                   "%s/" FV_UNREADABLE_NAME,
+                   unreadable, s->settings.global.output_dir);
     if (s->settings.eval) {
         fv_retype(command, sizeof(command), s->arguments, "eval", "Global.pretrained_model", best);
         say_result(s, "to evaluate it: %s", command);
@@ -298,7 +313,7 @@ static fv_status train(session *s, fv_error *err)
 
 static fv_status run(const fv_arguments *arguments, fv_error *err)
 {
-    session s = { .arguments = arguments };
+    session s = { .arguments = arguments, .listed = -1 };
     fv_console_init(&s.console);
     const fv_status status = train(&s, err);
     if (status != FV_OK) fv_console_note(&s.console, err->message);
@@ -311,7 +326,8 @@ const fv_command fv_command_train = {
     .help = "train a model, fine-tune one, or go on where a run stopped",
     .usage = "-c FILE [-o Key.Sub=value]...",
     .details = "Writes to Global.output_dir: latest.h5 and best_model.h5 (weights and everything\n"
-               "needed to go on), train.log, metrics.csv and metrics.jsonl. Starts from\n"
+               "needed to go on), train.log, metrics.csv and metrics.jsonl, and unreadable.txt if\n"
+               "pictures could not be read. Starts from\n"
                "Global.pretrained_model, or goes on from Global.checkpoints, in the middle of an\n"
                "epoch too. SIGINT and SIGTERM finish the step, save, and tell how to go on.",
     .takes_config = true,

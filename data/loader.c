@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEFAULT_PREFETCH = 4, MAX_WORKERS = 1024 };
+enum { DEFAULT_PREFETCH = 4, MAX_WORKERS = 1024, NAMED = 20 /* unreadable pictures */ };
 
 typedef enum slot_state { FREE, FILLING, READY, OUT } slot_state;
 
@@ -393,6 +393,17 @@ void fv_loader_start(fv_loader *loader, uint32_t epoch, int64_t first_batch)
     pthread_mutex_unlock(&l->mutex);
 }
 
+/* Of thousands nobody would read the names. */
+static void log_failure(const fv_loader *l, const char *message)
+{
+    if (l->unreadable_count <= NAMED)
+        fv_log(FV_LOG_WARNING, "unreadable picture: %s", message);
+    else if (l->unreadable_count == NAMED + 1)
+        fv_log(FV_LOG_WARNING,
+               "more than %d unreadable pictures: the others are counted, not named here",
+               (int)NAMED);
+}
+
 /* Logs and remembers what was not seen before. If there is no memory for it, the sample counts the
  * next time. */
 static void note_failures(fv_loader *l, const slot *s)
@@ -412,7 +423,7 @@ static void note_failures(fv_loader *l, const slot *s)
         if (status != FV_OK) continue;
         l->unreadable[l->unreadable_count++] = sample;
         *bits |= bit;
-        fv_log(FV_LOG_WARNING, "unreadable picture: %s", s->errors[i].message);
+        log_failure(l, s->errors[i].message);
     }
 }
 

@@ -5,9 +5,10 @@
  * holds depends on (dataset, pipeline, sampler, epoch, batch number) alone, never on the number
  * of workers or their timing; with 0 workers the caller's threads do the work when it takes one.
  *
- * An unreadable picture never stops an epoch: its slot is zeros, `readable` is false, it is logged
- * once by name and counted. In training the loader puts the next readable sample of the same
- * batch in its place if `substitute` is set (deterministically), in evaluation it stays marked.
+ * An unreadable picture never stops an epoch: its slot is zeros, `readable` is false, it is counted
+ * once and, if it is among the first 20, logged by name. In training the loader puts the next
+ * readable sample of the same batch in its place if `substitute` is set (deterministically), in
+ * evaluation it stays marked.
  * With `batch_ops` the pictures of a batch are then mixed.
  */
 #ifndef FV_DATA_LOADER_H

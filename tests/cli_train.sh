@@ -96,6 +96,17 @@ check "a missing list ends with 1"
 train lost -o "DataLoader.Train.dataset.image_root=$work/nowhere"
 [ $? -eq 1 ] && grep -q 'none of the 8 pictures of batch 1 can be read' "$work/err" && [ ! -e "$work/lost/latest.h5" ]
 check "a wrong image_root ends with 1 at the first batch"
+{ head -n 40 "$work/data/train_list.txt"; seq -f 'absent/%g.jpg 0' 25; } >"$work/holes.txt"
+echo 'absent/val.jpg 1' | cat "$work/data/val_list.txt" - >"$work/hole.txt"
+train holes -o "DataLoader.Train.dataset.cls_label_path=$work/holes.txt" \
+    -o "DataLoader.Eval.dataset.cls_label_path=$work/hole.txt"
+[ $? -eq 1 ] && [ "$(grep -c 'unreadable picture' "$work/holes/train.log")" -eq 22 ] &&
+    grep -q "25 training pictures could not be read, others took their place: $work/holes/unreadable.txt" "$work/out" &&
+    { seq -f "$work/data/absent/%g.jpg" 25; echo "$work/data/absent/val.jpg"; } | sort >"$work/wanted" &&
+    sort "$work/holes/unreadable.txt" | cmp - "$work/wanted"
+check "of many unreadable pictures the log names twenty, a file all"
+train holes -o Global.epochs=1 && [ ! -e "$work/holes/unreadable.txt" ]
+check "without unreadable pictures that file goes away"
 mv "$work/data" "$work/gone"
 train plain -o "Global.checkpoints=$work/INT/latest" -o Global.epochs=4
 [ $? -ne 0 ]

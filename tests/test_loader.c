@@ -135,14 +135,16 @@ static void test_same_batches(void **state)
     fv_threads_set(1);
 }
 
-static char lines[8][600];
+enum { LINES = 24 };
+
+static char lines[LINES][600];
 static int line_count;
 
 static void keep_line(void *ctx, fv_log_level level, const char *line)
 {
     (void)ctx;
     assert_int_equal(level, FV_LOG_WARNING);
-    if (line_count < 8) snprintf(lines[line_count], sizeof(lines[0]), "%s", line);
+    if (line_count < LINES) snprintf(lines[line_count], sizeof(lines[0]), "%s", line);
     line_count++;
 }
 
@@ -214,6 +216,40 @@ static void test_substitution(void **state)
     }
     assert_int_equal(fv_loader_unreadable(l, NULL), 2);
     fv_loader_close(l);
+}
+
+/* The first 20 are named, the others counted. */
+static void test_many_unreadable(void **state)
+{
+    enum { MANY = 50 };
+    fixture *f = *state;
+    FILE *list = fopen(testing_path("many.txt"), "w");
+    assert_non_null(list);
+    for (int i = 0; i < MANY; i++) fprintf(list, "absent/%d.jpg 0\n", i);
+    fclose(list);
+    fv_dataset *nothing = NULL;
+    const fv_dataset_options files = { .image_root = f->root,
+                                       .list_path = testing_path("many.txt") };
+    assert_ok(fv_dataset_open(&nothing, &files, &testing_err));
+    fv_loader_options o = options_for(f, 2, true);
+    o.dataset = nothing;
+    o.sampler.count = MANY;
+    fv_loader *l = NULL;
+    assert_ok(fv_loader_open(&l, &o, &testing_err));
+    line_count = 0;
+    fv_log_sink(keep_line, NULL);
+    for (uint32_t epoch = 0; epoch < 2; epoch++) {
+        fv_loader_start(l, epoch, 0);
+        for (fv_batch *b; (b = fv_loader_take(l));) fv_loader_give_back(l, b);
+    }
+    fv_log_sink(NULL, NULL);
+    assert_int_equal(fv_loader_unreadable(l, NULL), MANY);
+    assert_int_equal(line_count, 21);
+    for (int i = 0; i < 20; i++) assert_int_equal(strncmp(lines[i], "unreadable picture: ", 20), 0);
+    assert_string_equal(lines[20],
+                        "more than 20 unreadable pictures: the others are counted, not named here");
+    fv_loader_close(l);
+    fv_dataset_close(nothing);
 }
 
 static void test_all_unreadable(void **state)
@@ -319,9 +355,10 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_batches),  cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_substitution),  cmocka_unit_test(test_all_unreadable),
-        cmocka_unit_test(test_interruptions), cmocka_unit_test(test_open_errors),
+        cmocka_unit_test(test_same_batches),    cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_substitution),    cmocka_unit_test(test_all_unreadable),
+        cmocka_unit_test(test_many_unreadable), cmocka_unit_test(test_interruptions),
+        cmocka_unit_test(test_open_errors),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
