@@ -222,6 +222,7 @@ static fv_status check_head(const char *path, const fv_checkpoint_head *h,
                        CHECKPOINTS, path, h->class_num, id->class_num);
     FV_TRY(check_number(path, p, "Global.seed", id->seed, h->seed, err));
     FV_TRY(check_number(path, p, "batch_size", id->batch_size, h->batch_size, err));
+    FV_TRY(check_number(path, p, "Global.update_freq", id->update_freq, h->update_freq, err));
     FV_TRY(check_number(path, p, "the number of samples", id->samples, h->samples, err));
     if (p->batch <= batches) return FV_OK;
     return fv_fail(err, FV_ERR_CONFIG,
@@ -230,8 +231,7 @@ static fv_status check_head(const char *path, const fv_checkpoint_head *h,
 }
 
 fv_status fv_start_resume(const fv_settings *s, const fv_run_identity *identity, int64_t batches,
-                          fv_params *params, fv_optimizer *optimizer, fv_progress *progress,
-                          fv_error *err)
+                          const fv_run_state *state, fv_progress *progress, fv_error *err)
 {
     static const char *const extensions[] = { ".h5", NULL };
     char path[PATH_BYTES];
@@ -240,7 +240,7 @@ fv_status fv_start_resume(const fv_settings *s, const fv_run_identity *identity,
     fv_checkpoint_head head;
     FV_TRY(fv_checkpoint_peek(&head, path, err));
     fv_status status = check_head(path, &head, identity, batches, err);
-    if (status == FV_OK) status = fv_checkpoint_load(path, params, optimizer, err);
+    if (status == FV_OK) status = fv_checkpoint_load(path, state, err);
     if (status == FV_OK) {
         *progress = head.progress;
         tell_config(s->config, &head);

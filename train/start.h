@@ -26,10 +26,11 @@ fv_status fv_start_pretrained(const fv_settings *settings, int classes, int heig
 fv_status fv_start_freeze(const fv_settings *settings, fv_params *params, fv_error *err);
 
 /* Loads Global.checkpoints. Another model or number of classes is an error; another seed, batch
- * size or number of samples too in the middle of an epoch of `batches` batches, where the position
- * would mean something else, and told otherwise; so is any other change of the config. */
+ * size, update_freq or number of samples too in the middle of an epoch of `batches` batches, where
+ * the position would mean something else, and told otherwise; so is any other change of the
+ * config. */
 fv_status fv_start_resume(const fv_settings *settings, const fv_run_identity *identity,
-                          int64_t batches, fv_params *params, fv_optimizer *optimizer,
-                          fv_progress *progress, fv_error *err);
+                          int64_t batches, const fv_run_state *state, fv_progress *progress,
+                          fv_error *err);
 
 #endif /* FV_TRAIN_START_H */
