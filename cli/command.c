@@ -12,6 +12,7 @@ static const fv_command *const commands[] = {
     &fv_command_info,
     &fv_command_bench,
     &fv_command_synth,
+    &fv_command_check_data,
     &fv_command_show_batch,
     &fv_command_convert,
     &fv_command_config,

@@ -56,6 +56,7 @@ extern const fv_command fv_command_eval;
 extern const fv_command fv_command_predict;
 extern const fv_command fv_command_synth;
 extern const fv_command fv_command_show_batch;
+extern const fv_command fv_command_check_data;
 extern const fv_command fv_command_convert;
 extern const fv_command fv_command_config;
 extern const fv_command fv_command_help;
