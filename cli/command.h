@@ -55,6 +55,7 @@ extern const fv_command fv_command_train;
 extern const fv_command fv_command_eval;
 extern const fv_command fv_command_predict;
 extern const fv_command fv_command_synth;
+extern const fv_command fv_command_prepare_imagenet;
 extern const fv_command fv_command_show_batch;
 extern const fv_command fv_command_check_data;
 extern const fv_command fv_command_convert;
