@@ -373,8 +373,12 @@ fv_status fv_checkpoint_find(char *out, size_t size, const char *path,
         length = snprintf(out, size, "%s%s", path, extensions[i]);
         if (length >= 0 && (size_t)length < size && fv_file_exists(out)) return FV_OK;
     }
-    return fv_fail(err, FV_ERR_IO, "%s: %s: no such file, with or without %s%s%s", where, path,
-                   extensions[0], extensions[1] ? " or " : "", extensions[1] ? extensions[1] : "");
+    char all[64] = "";
+    for (int i = 0; extensions[i]; i++) {
+        const size_t used = strlen(all);
+        snprintf(all + used, sizeof(all) - used, "%s%s", i ? " or " : "", extensions[i]);
+    }
+    return fv_fail(err, FV_ERR_IO, "%s: %s: no such file, with or without %s", where, path, all);
 }
 
 static uint32_t add_bytes(const uint32_t table[256], uint32_t crc, const void *data, size_t bytes)

@@ -11,10 +11,10 @@
 fv_status fv_start_params(fv_params **out, const fv_model *model, int classes, int height,
                           int width, uint64_t seed, fv_error *err);
 
-/* Loads the file that `given` means, the value of the key `where`, into all parameters. `heads`: as
- * of fv_load_options. */
-fv_status fv_start_weights(const char *given, const char *where, const char *const *heads,
-                           fv_params *params, fv_error *err);
+/* Loads the file that `given` means, the value of the key `where`, into all parameters of
+ * `model`. `any_classes`: its heads may be for another number of classes, and start anew then. */
+fv_status fv_start_weights(const char *given, const char *where, const fv_model *model,
+                           bool any_classes, fv_params *params, fv_error *err);
 
 /* Loads Global.pretrained_model, or else Arch.pretrained, if there is one; of a DistillationModel
  * into the student, and into the other members that learn what they name themselves. Strict; but a
