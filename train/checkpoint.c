@@ -376,7 +376,11 @@ fv_status fv_checkpoint_find(char *out, size_t size, const char *path,
     char all[64] = "";
     for (int i = 0; extensions[i]; i++) {
         const size_t used = strlen(all);
-        snprintf(all + used, sizeof(all) - used, "%s%s", i ? " or " : "", extensions[i]);
+        snprintf(all + used, sizeof(all) - used, "%s%s",
+                 i == 0              ? ""
+                 : extensions[i + 1] ? ", "
+                                     : " or ",
+                 extensions[i]);
     }
     return fv_fail(err, FV_ERR_IO, "%s: %s: no such file, with or without %s", where, path, all);
 }
