@@ -375,12 +375,9 @@ fv_status fv_checkpoint_find(char *out, size_t size, const char *path,
     }
     char all[64] = "";
     for (int i = 0; extensions[i]; i++) {
+        const char *between = extensions[i + 1] ? ", " : " or ";
         const size_t used = strlen(all);
-        snprintf(all + used, sizeof(all) - used, "%s%s",
-                 i == 0              ? ""
-                 : extensions[i + 1] ? ", "
-                                     : " or ",
-                 extensions[i]);
+        snprintf(all + used, sizeof(all) - used, "%s%s", i ? between : "", extensions[i]);
     }
     return fv_fail(err, FV_ERR_IO, "%s: %s: no such file, with or without %s", where, path, all);
 }
