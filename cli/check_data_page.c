@@ -166,11 +166,11 @@ static void add_summary(page *p)
         any = true;
         fv_html_raw(p->html, "<tr><td class=n>");
         fv_html_count(p->html, c->found[kind]);
-        fv_html_rawf(p->html,
-                     "</td><td><a href=\"#%s\">%s</a></td><td>%s</td>"
-                     "<td><span class=\"tag %s</span></td></tr>\n",
-                     fact->key, fact->key, fact->text,
-                     fv_check_is_problem(p->report, kind) ? "bad\">problem" : "note\">to know");
+        fv_html_rawf(
+            p->html,
+            "</td><td><a href=\"#%s\">%s</a> <span class=\"tag %s</span><br>%s</td></tr>\n",
+            fact->key, fact->key,
+            fv_check_is_problem(p->report, kind) ? "bad\">problem" : "note\">to know", fact->text);
     }
     if (any) fv_html_raw(p->html, "</table></div>\n");
 }

@@ -58,18 +58,32 @@ static int label_of(const fv_check *c, const fv_place *place)
     return fv_dataset_label(c->parts[place->part].dataset, place->picture);
 }
 
-static void mark_twins(fv_check *c)
+/* What the members of a group are compared with. */
+typedef struct group {
+    const fv_place *first, *end;
+    const fv_place *unlike; /* the first with another label than `first`, or NULL */
+    const fv_place *first_of[FV_TWINS_PARTS]; /* the first in each part, or NULL */
+} group;
+
+static group open_group(const fv_check *c, int64_t number)
 {
     const fv_twins *t = &c->twins;
-    for (int64_t g = 0; g < t->count; g++) {
-        const fv_place *first = &t->places[t->first[g]], *end = &t->places[t->first[g + 1]];
-        bool conflict = false;
-        for (const fv_place *p = first; p < end; p++)
-            conflict = conflict || label_of(c, p) != label_of(c, first);
-        for (const fv_place *p = first; p < end; p++) {
-            if (conflict) mark(c, p, FV_CHECK_CONFLICT);
-            if (p->part > first->part) mark(c, p, FV_CHECK_OVERLAP);
-            if (p > first && p->part == p[-1].part) mark(c, p, FV_CHECK_DUPLICATE);
+    group g = { .first = &t->places[t->first[number]], .end = &t->places[t->first[number + 1]] };
+    for (const fv_place *p = g.first; p < g.end; p++) {
+        if (!g.unlike && label_of(c, p) != label_of(c, g.first)) g.unlike = p;
+        if (!g.first_of[p->part]) g.first_of[p->part] = p;
+    }
+    return g;
+}
+
+static void mark_twins(fv_check *c)
+{
+    for (int64_t i = 0; i < c->twins.count; i++) {
+        const group g = open_group(c, i);
+        for (const fv_place *p = g.first; p < g.end; p++) {
+            if (g.unlike) mark(c, p, FV_CHECK_CONFLICT);
+            if (p->part > g.first->part) mark(c, p, FV_CHECK_OVERLAP);
+            if (p != g.first_of[p->part]) mark(c, p, FV_CHECK_DUPLICATE);
         }
     }
 }
@@ -138,25 +152,23 @@ static void walk_pictures(walk *w)
     }
 }
 
-/* Of a group that begins at `first`, the partner of the member p. */
-static const fv_place *find_partner(const walk *w, const fv_place *first, const fv_place *p)
+static const fv_place *find_partner(const walk *w, const group *g, const fv_place *p)
 {
-    const fv_place *other = first;
-    if (w->kind == FV_CHECK_DUPLICATE)
-        while (other->part != p->part) other++;
-    if (w->kind == FV_CHECK_CONFLICT)
-        while (label_of(w->check, other) == label_of(w->check, p)) other++;
-    return other;
+    switch (w->kind) {
+    case FV_CHECK_DUPLICATE: return g->first_of[p->part];
+    case FV_CHECK_CONFLICT:
+        return label_of(w->check, p) == label_of(w->check, g->first) ? g->unlike : g->first;
+    default: return g->first;
+    }
 }
 
 static void walk_twins(walk *w)
 {
-    const fv_twins *t = &w->check->twins;
-    for (int64_t g = 0; g < t->count; g++) {
-        const fv_place *first = &t->places[t->first[g]], *end = &t->places[t->first[g + 1]];
-        for (const fv_place *p = first; p < end && w->left > 0; p++) {
+    for (int64_t i = 0; i < w->check->twins.count && w->left > 0; i++) {
+        const group g = open_group(w->check, i);
+        for (const fv_place *p = g.first; p < g.end && w->left > 0; p++) {
             if (!is_marked(w, p)) continue;
-            const fv_check_item item = { *p, find_partner(w, first, p), label_of(w->check, p) };
+            const fv_check_item item = { *p, find_partner(w, &g, p), label_of(w->check, p) };
             hand_over(w, &item);
         }
     }
