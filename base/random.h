@@ -22,6 +22,7 @@ typedef enum fv_purpose {
     FV_RANDOM_DROPOUT = 5, /* epoch: step; index: node */
     FV_RANDOM_SYNTH = 6,   /* index: picture */
     FV_RANDOM_TEST = 7,
+    FV_RANDOM_SPLIT = 8, /* index: fv_random_hash() of the name of a picture */
 } fv_purpose;
 
 /* A stream. Copying it copies its position. */

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 enum { DEPTH = 16 /* of folders below a class; also ends loops of links */ };
@@ -36,47 +35,13 @@ static kind find_kind(const char *folder, const struct dirent *entry)
 static bool is_picture(const char *name)
 {
     const char *dot = strrchr(name, '.');
-    return dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 ||
-                   strcasecmp(dot, ".png") == 0);
+    return dot && fv_dataset_is_picture(dot);
 }
 
 static int compare_names(const void *a, const void *b)
 {
     const char *const *x = a, *const *y = b;
     return strcmp(*x, *y);
-}
-
-/* Appends a name to a block of text; `at` is where it begins. */
-static fv_status append_text(char **text, size_t *bytes, size_t *room, const char *name,
-                             uint32_t *at, fv_error *err)
-{
-    const size_t length = strlen(name) + 1;
-    if (*bytes + length > UINT32_MAX) {
-        return fv_fail(err, FV_ERR_FORMAT, "dataset: the names take more than 4 GiB");
-    }
-    void *block = *text;
-    const fv_status status = fv_dataset_grow(&block, 1, *bytes, *bytes + length, room, err);
-    *text = block;
-    if (status != FV_OK) return status;
-    *at = (uint32_t)*bytes;
-    memcpy(*text + *bytes, name, length);
-    *bytes += length;
-    return FV_OK;
-}
-
-static fv_status add_file(fv_dataset *d, const char *name, int label, fv_error *err)
-{
-    void *samples = d->samples;
-    const size_t count = (size_t)d->count;
-    const fv_status status =
-        fv_dataset_grow(&samples, sizeof(*d->samples), count, count + 1, &d->room, err);
-    d->samples = samples;
-    if (status != FV_OK) return status;
-    d->samples[count].label = label;
-    FV_TRY(
-        append_text(&d->text, &d->text_bytes, &d->text_room, name, &d->samples[count].name, err));
-    d->count++;
-    return FV_OK;
 }
 
 /* Adds what lies below root/folder under names that begin with `folder`. */
@@ -101,7 +66,7 @@ static fv_status walk(fv_dataset *d, const char *folder, int label, int depth, f
         } else if (k == FOLDER) {
             status = walk(d, name, label, depth + 1, err);
         } else {
-            status = add_file(d, name, label, err);
+            status = fv_dataset_add(d, name, label, err);
         }
     }
     closedir(dir);
@@ -129,48 +94,15 @@ static fv_status find_classes(fv_dataset *d, fv_error *err)
     DIR *dir = opendir(d->root);
     if (!dir) return fv_fail(err, FV_ERR_IO, "%.400s: %s", d->root, strerror(errno));
     fv_status status = FV_OK;
-    uint32_t at = 0;
     int count = 0;
     for (struct dirent *entry; status == FV_OK && (entry = readdir(dir));) {
         if (entry->d_name[0] == '.' || find_kind(d->root, entry) != FOLDER) continue;
-        status =
-            append_text(&d->class_text, &d->class_bytes, &d->class_room, entry->d_name, &at, err);
-        if (status == FV_OK) count++;
+        status = fv_dataset_add_class(d, entry->d_name, &count, err);
     }
     closedir(dir);
     if (status != FV_OK) return status;
-    if (!count) {
-        return fv_fail(err, FV_ERR_FORMAT, "%.400s: no folders: one per class is expected",
-                       d->root);
-    }
-    const char **names = fv_alloc((size_t)count * sizeof(*names));
-    d->class_names = fv_alloc((size_t)count * sizeof(*d->class_names));
-    if (!names || !d->class_names) {
-        fv_free(names);
-        return fv_fail(err, FV_ERR_NOMEM, "dataset: out of memory");
-    }
-    const char *next = d->class_text;
-    for (int i = 0; i < count; i++, next += strlen(next) + 1) names[i] = next;
-    qsort(names, (size_t)count, sizeof(*names), compare_names);
-    for (int i = 0; i < count; i++) d->class_names[i] = (uint32_t)(names[i] - d->class_text);
-    fv_free(names);
-    d->named = d->classes = count;
-    return FV_OK;
-}
-
-static fv_status check_count(const fv_dataset *d, int classes, fv_error *err)
-{
-    if (classes && d->named > classes) {
-        return fv_fail(err, FV_ERR_FORMAT, "%.400s: %d folders, but only %d classes", d->root,
-                       d->named, classes);
-    }
-    if (classes && d->named < classes) {
-        fv_log(FV_LOG_WARNING,
-               "%s: %d folders for %d classes: if one is missing, all after it"
-               " have wrong labels",
-               d->root, d->named, classes);
-    }
-    return FV_OK;
+    if (count) return fv_dataset_number_classes(d, count, err);
+    return fv_fail(err, FV_ERR_FORMAT, "%.400s: no folders: one per class is expected", d->root);
 }
 
 fv_status fv_dataset_read_folders(fv_dataset *d, const fv_dataset_options *o, fv_error *err)
@@ -178,7 +110,7 @@ fv_status fv_dataset_read_folders(fv_dataset *d, const fv_dataset_options *o, fv
     if (!*d->root)
         return fv_fail(err, FV_ERR_CONFIG, "dataset: neither a list nor a folder is given");
     FV_TRY(find_classes(d, err));
-    FV_TRY(check_count(d, o->classes, err));
+    FV_TRY(fv_dataset_check_classes(d, o->classes, d->root, "folders", err));
     for (int label = 0; label < d->named; label++) {
         const int64_t first = d->count;
         FV_TRY(walk(d, fv_dataset_class_name(d, label), label, 0, err));

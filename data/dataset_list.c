@@ -9,25 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_LIMIT = 1 << 30 /* bytes */ };
-
 /* ---- Lines ---- */
 
 typedef struct lines {
-    const char *path; /* for messages */
+    fv_line at; /* the line at hand */
     char *next, *end;
-    long number;  /* of the line at hand, from 1 */
     char *text;   /* of it: without blanks at either end, ends with a zero */
     size_t bytes; /* of it */
 } lines;
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
-
-static void open_lines(lines *l, const char *path, char *bytes, size_t size)
-{
-    *l = (lines){ .path = path, .next = bytes, .end = bytes + size };
-    if (size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) l->next += 3;
-}
 
 /* The next line that is not blank. False: there is none. */
 static bool next_line(lines *l)
@@ -36,7 +27,7 @@ static bool next_line(lines *l)
         char *begin = l->next, *stop = memchr(begin, '\n', (size_t)(l->end - begin));
         if (!stop) stop = l->end;
         l->next = stop + 1;
-        l->number++;
+        l->at.number++;
         while (begin < stop && is_blank(*begin)) begin++;
         while (stop > begin && is_blank(stop[-1])) stop--;
         *stop = '\0'; /* a zero byte follows the file's last */
@@ -50,26 +41,45 @@ static bool next_line(lines *l)
 /* "train.txt:7: " before the message. */
 static fv_status fail_line(const lines *l, fv_error *err, const char *what, const char *text)
 {
-    return fv_fail(err, FV_ERR_FORMAT, "%s:%ld: %s%.80s%s", l->path, l->number, what, text,
+    return fv_fail(err, FV_ERR_FORMAT, "%s:%ld: %s%.80s%s", l->at.path, l->at.number, what, text,
                    *text ? "\"" : "");
 }
 
-static fv_status read_number(const lines *l, const char *text, const char *what, int limit,
-                             int *out, fv_error *err)
+fv_status fv_dataset_read_number(const fv_line *line, const char *text, const char *what, int limit,
+                                 int *out, fv_error *err)
 {
     char *end = NULL;
     errno = 0;
     const long value = strtol(text, &end, 10);
     if (end == text || *end) {
         return fv_fail(err, FV_ERR_FORMAT, "%s:%ld: the %s must be a number, not \"%.80s\"",
-                       l->path, l->number, what, text);
+                       line->path, line->number, what, text);
     }
     if (errno || value < 0 || value >= limit) {
-        return fv_fail(err, FV_ERR_FORMAT, "%s:%ld: %s %.80s: must be from 0 to %d", l->path,
-                       l->number, what, text, limit - 1);
+        return fv_fail(err, FV_ERR_FORMAT, "%s:%ld: %s %.80s: must be from 0 to %d", line->path,
+                       line->number, what, text, limit - 1);
     }
     *out = (int)value;
     return FV_OK;
+}
+
+fv_status fv_dataset_read_text(const char *path, char **text, size_t *bytes, char **begin,
+                               fv_error *err)
+{
+    FV_TRY(fv_file_read(path, FV_DATASET_MAX_LIST, text, bytes, err));
+    *begin = *text + (*bytes >= 3 && memcmp(*text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0);
+    return FV_OK;
+}
+
+/* At most so many are not blank. */
+static size_t count_lines(const char *text, size_t bytes)
+{
+    size_t count = 0;
+    for (const char *p = text, *end = p + bytes; p < end; count++) {
+        p = memchr(p, '\n', (size_t)(end - p));
+        if (!p++) p = end;
+    }
+    return count;
 }
 
 /* ---- Samples ---- */
@@ -106,12 +116,12 @@ static fv_status read_sample(fv_dataset *d, const lines *l, const fv_dataset_opt
     fv_path_unquote(label);
     if (!*l->text) return fail_line(l, err, "no path before the label", "");
     if (end - l->text >= FV_DATASET_MAX_PATH) {
-        return fv_fail(err, FV_ERR_FORMAT, "%s:%ld: a path of %td bytes: the limit is %d", l->path,
-                       l->number, end - l->text, FV_DATASET_MAX_PATH - 1);
+        return fv_fail(err, FV_ERR_FORMAT, "%s:%ld: a path of %td bytes: the limit is %d",
+                       l->at.path, l->at.number, end - l->text, FV_DATASET_MAX_PATH - 1);
     }
     fv_sample *sample = &d->samples[d->count];
     const int limit = o->classes ? o->classes : FV_DATASET_MAX_CLASSES;
-    FV_TRY(read_number(l, label, "label", limit, &sample->label, err));
+    FV_TRY(fv_dataset_read_number(&l->at, label, "label", limit, &sample->label, err));
     sample->name = (uint32_t)(l->text - d->text);
     d->count++;
     return FV_OK;
@@ -119,19 +129,15 @@ static fv_status read_sample(fv_dataset *d, const lines *l, const fv_dataset_opt
 
 fv_status fv_dataset_read_list(fv_dataset *d, const fv_dataset_options *o, fv_error *err)
 {
-    FV_TRY(fv_file_read(o->list_path, FILE_LIMIT, &d->text, &d->text_bytes, err));
+    lines l = { .at.path = o->list_path };
+    FV_TRY(fv_dataset_read_text(o->list_path, &d->text, &d->text_bytes, &l.next, err));
+    l.end = d->text + d->text_bytes;
     d->text_room = d->text_bytes + 1;
-    size_t count = 1;
-    for (const char *p = d->text, *end = p + d->text_bytes; p < end; count++) {
-        p = memchr(p, '\n', (size_t)(end - p));
-        if (!p++) break;
-    }
+    const size_t count = count_lines(d->text, d->text_bytes);
     void *samples = NULL;
     FV_TRY(fv_dataset_grow(&samples, sizeof(*d->samples), 0, count, &d->room, err));
     d->samples = samples;
 
-    lines l;
-    open_lines(&l, o->list_path, d->text, d->text_bytes);
     while (next_line(&l)) FV_TRY(read_sample(d, &l, o, err));
     if (d->count) return FV_OK;
     return fv_fail(err, FV_ERR_FORMAT, "%s: the list is empty", o->list_path);
@@ -148,7 +154,7 @@ static fv_status read_label(fv_dataset *d, const lines *l, fv_error *err)
     *name++ = '\0';
     while (is_blank(*name)) name++;
     int id = 0;
-    FV_TRY(read_number(l, l->text, "id", d->classes, &id, err));
+    FV_TRY(fv_dataset_read_number(&l->at, l->text, "id", d->classes, &id, err));
     if (d->class_names[id] != UINT32_MAX) return fail_line(l, err, "twice the id \"", l->text);
     d->class_names[id] = (uint32_t)(name - d->class_text);
     return FV_OK;
@@ -159,16 +165,21 @@ fv_status fv_dataset_read_labels(fv_dataset *d, const fv_dataset_options *o, fv_
     fv_free(d->class_text); /* of the folders, that the list replaces */
     fv_free(d->class_names);
     d->class_text = NULL;
+    d->class_names = NULL;
     d->named = 0;
+    lines l = { .at.path = o->label_list };
+    FV_TRY(fv_dataset_read_text(o->label_list, &d->class_text, &d->class_bytes, &l.next, err));
+    l.end = d->class_text + d->class_bytes;
+    d->class_room = d->class_bytes + 1;
+
+    /* The list may name more than occur. */
+    const size_t count = count_lines(d->class_text, d->class_bytes);
+    const int most = count < FV_DATASET_MAX_CLASSES ? (int)count : FV_DATASET_MAX_CLASSES;
+    d->classes = o->classes ? o->classes : fv_max(d->classes, most);
     d->class_names = fv_alloc((size_t)d->classes * sizeof(*d->class_names));
     if (!d->class_names) return fv_fail(err, FV_ERR_NOMEM, "dataset: out of memory");
     d->named = d->classes;
     for (int i = 0; i < d->named; i++) d->class_names[i] = UINT32_MAX;
-    FV_TRY(fv_file_read(o->label_list, FILE_LIMIT, &d->class_text, &d->class_bytes, err));
-    d->class_room = d->class_bytes + 1;
-
-    lines l;
-    open_lines(&l, o->label_list, d->class_text, d->class_bytes);
     while (next_line(&l)) FV_TRY(read_label(d, &l, err));
     return FV_OK;
 }

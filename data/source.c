@@ -3,6 +3,7 @@
 
 #include "base/compiler.h"
 #include "base/log.h"
+#include "data/dataset_config.h"
 
 #include <stddef.h>
 
@@ -22,30 +23,6 @@ static const fv_field section_fields[] = {
       .offset = offsetof(section_options, sampler),
       .otherwise_text = FV_REQUIRED },
     FV_FIELD_NODE(section_options, loader),
-    FV_FIELD_END,
-};
-
-typedef struct dataset_options {
-    int name;
-    const char *image_root, *cls_label_path, *delimiter;
-    fv_config_node *transform_ops, *batch_transform_ops;
-    bool relabel;
-} dataset_options;
-
-/* Two names for one thing, as in PaddleClas. */
-static const char *const dataset_names[] = { "ImageNetDataset", "ClsDataset", NULL };
-
-static const fv_field dataset_fields[] = {
-    FV_FIELD_ENUM(dataset_options, name, "ImageNetDataset", dataset_names),
-    FV_FIELD_STRING(dataset_options, image_root, ""),
-    FV_FIELD_STRING(dataset_options, cls_label_path, NULL),
-    FV_FIELD_STRING(dataset_options, delimiter, " "),
-    { .key = "transform_ops",
-      .type = FV_NODE,
-      .offset = offsetof(dataset_options, transform_ops),
-      .otherwise_text = FV_REQUIRED },
-    FV_FIELD_NODE(dataset_options, batch_transform_ops),
-    FV_FIELD_BOOL(dataset_options, relabel, false),
     FV_FIELD_END,
 };
 
@@ -82,20 +59,6 @@ static const fv_field loader_fields[] = {
     FV_FIELD_END,
 };
 
-static fv_status check_dataset(fv_config_node *map, const dataset_options *o, bool training,
-                               fv_error *err)
-{
-    if (o->batch_transform_ops && !training) {
-        return fv_config_fail(o->batch_transform_ops, err,
-                              "pictures are mixed in training only: leave the key out");
-    }
-    if (o->relabel) {
-        return fv_config_fail(fv_config_child(map, "relabel"), err,
-                              "must be False: labels are taken as they are");
-    }
-    return FV_OK;
-}
-
 static int choose_workers(fv_config_node *map, int wanted, int threads)
 {
     const int most = fv_max(threads, 1);
@@ -110,21 +73,21 @@ static int choose_workers(fv_config_node *map, int wanted, int threads)
 /* All keys of a section. */
 typedef struct section {
     fv_config_node *loader_map;
-    dataset_options dataset;
+    fv_dataset_config dataset;
     sampler_options sampler;
     loader_options loader;
 } section;
 
-/* Reads the section and makes its operations, which the caller destroys in any case. */
+/* Reads the section and makes its operations, which the caller destroys in any case; *out too. */
 static fv_status read_section(section *out, fv_source *s, fv_config_node *map, const char *where,
                               bool training, fv_error *err)
 {
     section_options maps;
+    *out = (section){ .loader_map = NULL };
     FV_TRY(fv_config_read(map, section_fields, &maps, err));
-    FV_TRY(fv_config_read(maps.dataset, dataset_fields, &out->dataset, err));
+    FV_TRY(fv_dataset_config_read(&out->dataset, maps.dataset, training, err));
     FV_TRY(fv_config_read(maps.sampler, sampler_fields, &out->sampler, err));
     FV_TRY(fv_config_read(maps.loader, loader_fields, &out->loader, err));
-    FV_TRY(check_dataset(maps.dataset, &out->dataset, training, err));
     out->loader_map = maps.loader;
     FV_TRY(fv_pipeline_create(&s->pipeline, out->dataset.transform_ops, where, err));
     return fv_batch_ops_create(&s->batch_ops, out->dataset.batch_transform_ops, err);
@@ -135,33 +98,34 @@ fv_status fv_source_check(fv_config_node *map, const char *where, bool training,
     section keys;
     fv_source made = { 0 };
     const fv_status status = read_section(&keys, &made, map, where, training, err);
+    fv_dataset_config_deinit(&keys.dataset);
     fv_source_close(&made);
     return status;
 }
 
-static fv_status open_all(fv_source *s, fv_config_node *map, const fv_source_options *options,
-                          fv_error *err)
+fv_status fv_source_compare(fv_config_node *train, fv_config_node *eval, fv_error *err)
 {
-    section keys;
-    FV_TRY(read_section(&keys, s, map, options->where, options->training, err));
-    fv_pipeline_size(s->pipeline, &s->height, &s->width);
+    return fv_dataset_config_compare(fv_config_child(train, "dataset"),
+                                     fv_config_child(eval, "dataset"), err);
+}
 
-    const fv_dataset_options files = { .image_root = keys.dataset.image_root,
-                                       .list_path = keys.dataset.cls_label_path,
-                                       .delimiter = keys.dataset.delimiter,
-                                       .classes = options->classes };
-    FV_TRY(fv_dataset_open(&s->dataset, &files, err));
-    s->batch_size = keys.sampler.batch_size;
+static fv_status open_loader(fv_source *s, section *keys, const fv_source_options *options,
+                             fv_error *err)
+{
+    fv_pipeline_size(s->pipeline, &s->height, &s->width);
+    keys->dataset.options.classes = options->classes;
+    FV_TRY(fv_dataset_open(&s->dataset, &keys->dataset.options, err));
+    s->batch_size = keys->sampler.batch_size;
     const fv_loader_options loading = {
         .dataset = s->dataset,
         .pipeline = s->pipeline,
         .batch_ops = s->batch_ops,
         .sampler = { .count = fv_dataset_count(s->dataset),
-                     .batch_size = keys.sampler.batch_size,
-                     .shuffle = keys.sampler.shuffle,
-                     .drop_last = keys.sampler.drop_last,
+                     .batch_size = keys->sampler.batch_size,
+                     .shuffle = keys->sampler.shuffle,
+                     .drop_last = keys->sampler.drop_last,
                      .seed = options->seed },
-        .workers = choose_workers(keys.loader_map, keys.loader.num_workers, options->threads),
+        .workers = choose_workers(keys->loader_map, keys->loader.num_workers, options->threads),
         .substitute = options->training,
     };
     return fv_loader_open(&s->loader, &loading, err);
@@ -175,7 +139,10 @@ fv_status fv_source_open(fv_source *out, fv_config_node *map, const fv_source_op
         return fv_fail(err, FV_ERR_CONFIG, "%s: missing: it says where the pictures are",
                        options->where);
     }
-    const fv_status status = open_all(out, map, options, err);
+    section keys;
+    fv_status status = read_section(&keys, out, map, options->where, options->training, err);
+    if (status == FV_OK) status = open_loader(out, &keys, options, err);
+    fv_dataset_config_deinit(&keys.dataset);
     if (status != FV_OK) fv_source_close(out);
     return status;
 }

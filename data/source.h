@@ -5,6 +5,7 @@
  *
  *     dataset: {name: ImageNetDataset, image_root: ..., cls_label_path: ..., delimiter: ' ',
  *               transform_ops: [...], batch_transform_ops: [MixupOperator: {alpha: 0.2}]}
+ *              (data/dataset_config.h has the other classes)
  *     sampler: {name: DistributedBatchSampler, batch_size: 64, drop_last: False, shuffle: True}
  *     loader:  {num_workers: 4, use_shared_memory: True}
  *
@@ -33,6 +34,9 @@ typedef struct fv_source_options {
 
 /* Reads and checks every key without opening a file. `where` and `training` as in the options. */
 fv_status fv_source_check(fv_config_node *map, const char *where, bool training, fv_error *err);
+
+/* Fails if what both sections read overlaps for sure: the same pictures, split differently. */
+fv_status fv_source_compare(fv_config_node *train, fv_config_node *eval, fv_error *err);
 
 /* `map` may be NULL: an error that says which section is missing. The config must outlive it. */
 fv_status fv_source_open(fv_source *out, fv_config_node *map, const fv_source_options *options,

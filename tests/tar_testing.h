@@ -66,7 +66,10 @@ static inline void tar_end(tar_bytes *t) { tar_extend(t, (size_t)2 * TAR_BLOCK);
 /* Writes the archive and forgets it. */
 static inline void tar_write(tar_bytes *t, const char *path)
 {
-    assert_ok(fv_file_write(path, t->data, t->size, &testing_err));
+    FILE *f = fopen(path, "w"); /* without the syncs of fv_file_write() */
+    assert_non_null(f);
+    assert_int_equal(fwrite(t->data, 1, t->size, f), t->size);
+    assert_int_equal(fclose(f), 0);
     fv_free(t->data);
     *t = (tar_bytes){ .data = NULL };
 }

@@ -98,49 +98,127 @@ static void test_folders_and_defaults(void **state)
     fv_config_destroy(config);
 }
 
+/* The map of a dataset is refused, as the whole section is. */
+static void expect_dataset_error(const char *keys, const char *message)
+{
+    char text[1024];
+    snprintf(text, sizeof(text),
+             "Train:\n  dataset: {%s, transform_ops: %s}\n  sampler: {batch_size: 1}\n", keys,
+             OPERATIONS);
+    fv_config *config = config_parse(text);
+    config_expect_error(
+        fv_source_check(fv_config_child(fv_config_root(config), "Train"), "x", true, &testing_err),
+        message);
+    fv_config_destroy(config);
+}
+
+/* The same pictures in both sections, with these keys; FV_OK if `message` is NULL. */
+static void expect_comparison(const char *train, const char *eval, const char *message)
+{
+    char text[2048];
+    snprintf(
+        text, sizeof(text),
+        "Train: {dataset: {transform_ops: [], %s}}\nEval: {dataset: {transform_ops: [], %s}}\n",
+        train, eval);
+    fv_config *config = config_parse(text);
+    fv_config_node *root = fv_config_root(config);
+    const fv_status status = fv_source_compare(fv_config_child(root, "Train"),
+                                               fv_config_child(root, "Eval"), &testing_err);
+    if (message)
+        config_expect_error(status, message);
+    else
+        assert_ok(status);
+    fv_config_destroy(config);
+}
+
+static void test_splits_that_overlap(void **state)
+{
+    (void)state;
+    static const char message[] =
+        "a.yaml:2:8: Eval.dataset: split must be as in DataLoader.Train, which reads the same "
+        "pictures: else parts overlap";
+    expect_comparison("image_root: a", "image_root: a", NULL);
+    expect_comparison("image_root: a, split: {val_fraction: 0.1}",
+                      "image_root: a, split: {val_fraction: 0.1, part: train}", NULL);
+    expect_comparison("image_root: a, split: {val_fraction: 0.1}", "image_root: b", NULL);
+    expect_comparison("image_root: a, split: {val_fraction: 0.1}", "image_root: a", message);
+    expect_comparison("image_root: a, split: {val_fraction: 0.1}",
+                      "image_root: a, split: {val_fraction: 0.2}", message);
+    expect_comparison("name: TarDataset, shards: a.tar, split: {val_fraction: 0.1, seed: 1}",
+                      "name: TarDataset, shards: [a.tar], split: {val_fraction: 0.1}", message);
+    expect_comparison("name: TarDataset, shards: a.tar, split: {val_fraction: 0.1, seed: 1}",
+                      "name: TarDataset, shards: b.tar, split: {val_fraction: 0.1}", NULL);
+}
+
+static const char good_sampler[] = "sampler: {batch_size: 2}";
+static const struct {
+    const char *dataset, *rest, *message;
+} errors[] = {
+    { "name: CifarDataset", good_sampler,
+      "a.yaml:5:5: Train.dataset.name: expected one of ImageNetDataset, ClsDataset, "
+      "CsvDataset, "
+      "TarDataset, PackedDataset, got \"CifarDataset\", did you mean \"TarDataset\"?" },
+    { "shards: a.tar\n    transform_ops: []", good_sampler,
+      "a.yaml:5:5: Train.dataset.shards: ImageNetDataset has no use for it" },
+    { "name: TarDataset\n    shards: a.tar\n    transform_ops: []", good_sampler,
+      "a.yaml:4:5: Train.dataset.cls_label_path: TarDataset has no use for it" },
+    { "name: CsvDataset\n    delimiter: ', '\n    transform_ops: []", good_sampler,
+      "a.yaml:6:5: Train.dataset.delimiter: must be one character in a table" },
+    { "split: {val_fraction: 1}\n    transform_ops: []", good_sampler,
+      "a.yaml:5:13: Train.dataset.split.val_fraction: 1 is outside [1e-06, 0.999999]" },
+    { "split: {seed: 1}\n    transform_ops: []", good_sampler,
+      "a.yaml:5:5: Train.dataset.split.val_fraction: must be given" },
+    { "split: {val_fraction: 0.5, part: test}\n    transform_ops: []", good_sampler,
+      "a.yaml:5:32: Train.dataset.split.part: expected one of train, val, got \"test\"" },
+    { "transfrom_ops: []", good_sampler,
+      "a.yaml:5:5: Train.dataset.transfrom_ops: unknown key, did you mean \"transform_ops\"?" },
+    { "name: ClsDataset", good_sampler, "a.yaml:2:3: Train.dataset.transform_ops: must be given" },
+    { "batch_transform_ops: [MixupOperatr: {alpha: 0.2}]\n    transform_ops: " OPERATIONS,
+      good_sampler,
+      "a.yaml:5:27: Train.dataset.batch_transform_ops.0: no operation on batches "
+      "\"MixupOperatr\", did you mean \"MixupOperator\"?" },
+    { "relabel: True\n    transform_ops: " OPERATIONS, good_sampler,
+      "a.yaml:5:5: Train.dataset.relabel: must be False: labels are taken as they are" },
+    { "transform_ops: " OPERATIONS, "loader: {num_workers: 1}",
+      "a.yaml:1:1: Train.sampler: must be given" },
+    { "transform_ops: " OPERATIONS, "sampler: {shuffle: True}",
+      "a.yaml:6:3: Train.sampler.batch_size: must be given" },
+    { "transform_ops: " OPERATIONS, "sampler: {batch_size: 0}",
+      "a.yaml:6:13: Train.sampler.batch_size: 0 is outside [1, 65536]" },
+    { "transform_ops: " OPERATIONS, "sampler: {batch_size: 1, name: PKSampler}",
+      "a.yaml:6:28: Train.sampler.name: expected one of BatchSampler, DistributedBatchSampler, "
+      "got"
+      " \"PKSampler\"" },
+    { "transform_ops: " OPERATIONS, "sampler: {batch_size: 1}\n  loader: {num_workers: -1}",
+      "a.yaml:7:12: Train.loader.num_workers: -1 is outside [0, 1024]" },
+};
+
 static void test_errors(void **state)
 {
     (void)state;
-    static const char good_sampler[] = "sampler: {batch_size: 2}";
-    static const struct {
-        const char *dataset, *rest, *message;
-    } table[] = {
-        { "name: CifarDataset", good_sampler,
-          "a.yaml:5:5: Train.dataset.name: expected one of ImageNetDataset, ClsDataset, got"
-          " \"CifarDataset\"" },
-        { "transfrom_ops: []", good_sampler,
-          "a.yaml:5:5: Train.dataset.transfrom_ops: unknown key, did you mean \"transform_ops\"?" },
-        { "name: ClsDataset", good_sampler,
-          "a.yaml:2:3: Train.dataset.transform_ops: must be given" },
-        { "batch_transform_ops: [MixupOperatr: {alpha: 0.2}]\n    transform_ops: " OPERATIONS,
-          good_sampler,
-          "a.yaml:5:27: Train.dataset.batch_transform_ops.0: no operation on batches "
-          "\"MixupOperatr\", did you mean \"MixupOperator\"?" },
-        { "relabel: True\n    transform_ops: " OPERATIONS, good_sampler,
-          "a.yaml:5:5: Train.dataset.relabel: must be False: labels are taken as they are" },
-        { "transform_ops: " OPERATIONS, "loader: {num_workers: 1}",
-          "a.yaml:1:1: Train.sampler: must be given" },
-        { "transform_ops: " OPERATIONS, "sampler: {shuffle: True}",
-          "a.yaml:6:3: Train.sampler.batch_size: must be given" },
-        { "transform_ops: " OPERATIONS, "sampler: {batch_size: 0}",
-          "a.yaml:6:13: Train.sampler.batch_size: 0 is outside [1, 65536]" },
-        { "transform_ops: " OPERATIONS, "sampler: {batch_size: 1, name: PKSampler}",
-          "a.yaml:6:28: Train.sampler.name: expected one of BatchSampler, DistributedBatchSampler, "
-          "got"
-          " \"PKSampler\"" },
-        { "transform_ops: " OPERATIONS, "sampler: {batch_size: 1}\n  loader: {num_workers: -1}",
-          "a.yaml:7:12: Train.loader.num_workers: -1 is outside [0, 1024]" },
-    };
-    for (size_t i = 0; i < FV_ARRAY_LEN(table); i++) {
+    for (size_t i = 0; i < FV_ARRAY_LEN(errors); i++) {
         fv_config *config = NULL;
         fv_source s;
-        config_expect_error(open_section(&config, &s, table[i].dataset, table[i].rest),
-                            table[i].message);
+        config_expect_error(open_section(&config, &s, errors[i].dataset, errors[i].rest),
+                            errors[i].message);
         assert_null(s.dataset);
         assert_null(s.pipeline);
         assert_null(s.loader);
         fv_config_destroy(config);
     }
+    expect_dataset_error("name: TarDataset",
+                         "a.yaml:2:3: Train.dataset: shards must be given: TarDataset needs it");
+    expect_dataset_error("name: TarDataset, shards: [a.tar, {}]",
+                         "a.yaml:2:31: Train.dataset.shards: must be a pattern of file names, or a "
+                         "list of them, e.g. \"train-{0000..0031}.tar\"");
+    expect_dataset_error("name: TarDataset, shards: []",
+                         "a.yaml:2:31: Train.dataset.shards: the list is empty");
+    expect_dataset_error("name: CsvDataset",
+                         "a.yaml:2:3: Train.dataset: cls_label_path must be given: CsvDataset "
+                         "needs it");
+    expect_dataset_error("name: PackedDataset, file: a.h5, image_root: b",
+                         "a.yaml:2:46: Train.dataset.image_root: PackedDataset has no use for it");
+
     fv_source s;
     config_expect_error(fv_source_open(&s, NULL, &training, &testing_err),
                         "DataLoader.Train: missing: it says where the pictures are");
@@ -171,6 +249,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paddle_grammar),
         cmocka_unit_test(test_folders_and_defaults),
+        cmocka_unit_test(test_splits_that_overlap),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
