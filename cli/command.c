@@ -12,6 +12,8 @@ static const fv_command *const commands[] = {
     &fv_command_info,
     &fv_command_bench,
     &fv_command_synth,
+    &fv_command_check_data,
+    &fv_command_prepare_imagenet,
     &fv_command_show_batch,
     &fv_command_pack,
     &fv_command_convert,
@@ -25,7 +27,7 @@ void fv_command_list(FILE *out)
 {
     fprintf(out, "usage: fovea COMMAND [OPTIONS]\n\ncommands:\n");
     for (size_t i = 0; i < FV_ARRAY_LEN(commands); i++)
-        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->help);
+        fprintf(out, "  %-16s %s\n", commands[i]->name, commands[i]->help);
     fprintf(out, "\n\"fovea COMMAND --help\" explains one of them.\n");
 }
 

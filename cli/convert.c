@@ -113,7 +113,10 @@ static void match(job *j)
 static fv_status choose(job *j, const char *model, fv_error *err)
 {
     FV_TRY(choose_model(j, model, err));
-    if (j->model) FV_TRY(create_model(j, err));
+    if (j->model) {
+        FV_TRY(fv_tensors_adopt(j->in.file, j->model->name, err));
+        FV_TRY(create_model(j, err));
+    }
     if (!allocate(j)) return fv_fail(err, FV_ERR_NOMEM, "%s: out of memory", j->in.path);
     if (j->model) {
         match(j);
@@ -245,10 +248,13 @@ const fv_command fv_command_convert = {
     .name = "convert",
     .help = "weights from one file format to another",
     .usage = "IN OUT [OPTIONS]",
-    .details = "The format of IN is told by its content, that of OUT by its extension: .h5 or\n"
-               ".safetensors. Every tensor of the model must be in IN, in its shape; tensors that\n"
-               "the model does not have are named and left out. Of a checkpoint the weights are\n"
-               "taken, and what it says in words: the model, the classes, the preprocessing.",
+    .details =
+        "The format of IN is told by its content: .h5, .safetensors, PaddlePaddle's .pdparams or\n"
+        "PyTorch's .pth, with the names of PaddleClas; of timm or torchvision for MobileNetV2,\n"
+        "InceptionV3, Res2Net and DLA. That of OUT is told by its extension, .h5 or\n"
+        ".safetensors. Every tensor of the model must be in IN, in its shape; tensors that\n"
+        "the model does not have are named and left out. Of a checkpoint the weights are\n"
+        "taken, and what it says in words: the model, the classes, the preprocessing.",
     .options = options,
     .options_bytes = sizeof(convert_options),
     .operands_min = 2,

@@ -23,7 +23,8 @@ static const fv_option options[] = {
     { "model", FV_OPTION_TEXT, offsetof(fv_predict_options, model), .value = "NAME",
       .help = "the model (default: Arch.name, or what the checkpoint says)" },
     { "weights", FV_OPTION_TEXT, offsetof(fv_predict_options, weights), .value = "FILE",
-      .help = ".h5 or .safetensors; the extension may be left out (default: Global.pretrained_model)" },
+      .help = ".h5, .safetensors, .pdparams or .pth; the extension may be left out (default: "
+              "Global.pretrained_model)" },
     { "root", FV_OPTION_TEXT, offsetof(fv_predict_options, root), .value = "DIR",
       .help = "folder that relative names of a list start from" },
     { "labels", FV_OPTION_TEXT, offsetof(fv_predict_options, labels), .value = "FILE",

@@ -39,10 +39,11 @@ void fv_progress_line(char *out, size_t size, const fv_train_event *e)
         step_line(out, size, e);
     else
         snprintf(out, size,
-                 "epoch %" PRId64 "/%" PRId64 ", evaluation: top1 %.5f, top5 %.5f, loss %.5f, "
+                 "epoch %" PRId64 "/%" PRId64 ", evaluation%s: top1 %.5f, top5 %.5f, loss %.5f, "
                  "%" PRId64 " images in %.1f s%s",
-                 e->epoch, e->epochs, e->score.top1, e->score.top5, e->score.loss, e->score.images,
-                 e->score.seconds, e->best ? ", the best so far" : "");
+                 e->epoch, e->epochs, e->averaged ? " of the averages" : "", e->score.top1,
+                 e->score.top5, e->score.loss, e->score.images, e->score.seconds,
+                 e->best ? ", the best so far" : "");
 }
 
 /* ---- The bar ---- */

@@ -245,6 +245,7 @@ static fv_status write_json(session *s, uint32_t checksum, fv_error *err)
     if (json && p->best_epoch) {
         json_object_set_new(json, "best_top1", json_real(p->best_top1));
         json_object_set_new(json, "best_epoch", json_integer(p->best_epoch));
+        json_object_set_new(json, "best_averaged", json_boolean(p->best_averaged));
         json_object_set_new(json, "best", fv_json_text(fv_trainer_best_path(s->trainer)));
     }
     if (json) json_object_set_new(json, "latest", fv_json_text(fv_trainer_latest_path(s->trainer)));
@@ -273,8 +274,9 @@ static fv_status say_end(session *s, fv_error *err)
     char seconds[48], command[FV_PROGRESS_LINE];
     fv_progress_time(seconds, sizeof(seconds), p->seconds);
     if (p->best_epoch)
-        say_result(s, "best Top1 %.2f %% after epoch %" PRId64 " of %" PRId64 ", in %s: %s",
-                   100.0 * p->best_top1, p->best_epoch, p->epoch, seconds, best);
+        say_result(s, "best Top1 %.2f %%%s after epoch %" PRId64 " of %" PRId64 ", in %s: %s",
+                   100.0 * p->best_top1, p->best_averaged ? " of the averaged weights" : "",
+                   p->best_epoch, p->epoch, seconds, best);
     else
         say_result(s, "%" PRId64 " epochs trained in %s: %s", p->epoch, seconds, best);
     const int64_t unreadable = fv_loader_unreadable(s->train.loader, NULL);

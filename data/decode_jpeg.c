@@ -115,11 +115,11 @@ static uint32_t read32(const uint8_t *p, bool big)
     return big ? first << 16 | second : second << 16 | first;
 }
 
-/* Tag 0x0112, a short, in the first directory of the TIFF structure in an APP1 segment. Whatever
- * is odd about it means: as it lies. */
+/* Tag 0x0112, two bytes whatever its type says (as for OpenCV), in the first directory of the TIFF
+ * structure in an APP1 segment. Whatever is odd about it means: as it lies. */
 static int find_orientation(jpeg_saved_marker_ptr marker)
 {
-    enum { HEADER = 6, ENTRY = 12, ORIENTATION = 0x0112, SHORT = 3 };
+    enum { HEADER = 6, ENTRY = 12, ORIENTATION = 0x0112 };
     for (; marker; marker = marker->next) {
         if (marker->data_length < HEADER + 8 || memcmp(marker->data, "Exif\0", HEADER) != 0)
             continue;
@@ -135,7 +135,7 @@ static int find_orientation(jpeg_saved_marker_ptr marker)
             if (at + ENTRY > size) return 1;
             if (read16(tiff + at, big) != ORIENTATION) continue;
             const unsigned value = read16(tiff + at + 8, big);
-            return read16(tiff + at + 2, big) == SHORT && value >= 1 && value <= 8 ? (int)value : 1;
+            return value >= 1 && value <= 8 ? (int)value : 1;
         }
         return 1;
     }

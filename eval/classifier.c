@@ -69,9 +69,8 @@ void fv_classifier_destroy(fv_classifier *classifier)
 
 fv_status fv_classifier_load(fv_classifier *classifier, const fv_stored *stored, fv_error *err)
 {
-    const fv_load_options strict = { .partial = false };
-    fv_load_report report;
-    return fv_weights_load(stored->path, classifier->params, &strict, &report, err);
+    const fv_load_options strict = { .model = classifier->options.model->name };
+    return fv_weights_load_from(stored->file, classifier->params, &strict, NULL, err);
 }
 
 fv_program *fv_classifier_program(fv_classifier *classifier) { return classifier->program; }

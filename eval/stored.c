@@ -10,7 +10,7 @@ enum { MAX_CLASSES = 1000000 };
 
 static fv_status find_file(char *out, size_t size, const char *path, fv_error *err)
 {
-    static const char *const extensions[] = { "", ".h5", ".safetensors" };
+    static const char *const extensions[] = { "", ".h5", ".safetensors", ".pdparams", ".pth" };
     for (size_t i = 0; i < FV_ARRAY_LEN(extensions); i++) {
         const int length = snprintf(out, size, "%s%s", path, extensions[i]);
         if (length < 0 || (size_t)length >= size)
@@ -18,7 +18,9 @@ static fv_status find_file(char *out, size_t size, const char *path, fv_error *e
         if (fv_file_exists(out)) return FV_OK;
     }
     return fv_fail(err, FV_ERR_IO,
-                   "%s: no such file of weights, with .h5 or .safetensors appended neither", path);
+                   "%s: no such file of weights, with .h5, .safetensors, .pdparams or .pth "
+                   "appended neither",
+                   path);
 }
 
 fv_status fv_stored_open(fv_stored *out, const char *path, fv_error *err)
@@ -46,6 +48,7 @@ fv_status fv_stored_classes(const fv_stored *stored, const fv_model *model, int 
                             fv_error *err)
 {
     char name[128];
+    FV_TRY(fv_tensors_adopt(stored->file, model->name, err));
     snprintf(name, sizeof(name), "%sbias", model->heads[0]);
     const int i = fv_tensors_find(stored->file, name);
     if (i < 0)

@@ -20,11 +20,13 @@ typedef struct fv_stored {
     const char *config;      /* the resolved configuration, or NULL */
 } fv_stored;
 
-/* Opens `path`, or `path` with .h5 or .safetensors where nothing has that very name. */
+/* Opens `path`, or `path` with .h5, .safetensors, .pdparams or .pth where nothing has that very
+ * name. */
 fv_status fv_stored_open(fv_stored *out, const char *path, fv_error *err);
 void fv_stored_close(fv_stored *stored); /* accepts an all-zero struct */
 
-/* How many classes the tensors of the model's head are for; fails if the file has no such head. */
+/* How many classes the tensors of the model's head are for; fails if the file has no such
+ * head. Other programs' names become ours first, fv_tensors_adopt(). */
 fv_status fv_stored_classes(const fv_stored *stored, const fv_model *model, int *classes,
                             fv_error *err);
 

@@ -51,19 +51,20 @@ static const char *const style[] = {
     "vertical-align:top}tr:last-child td{border-bottom:0}th{font-size:.85rem;"
     "color:var(--soft);font-weight:600;white-space:nowrap}"
     ".n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
-    ".bar{min-width:90px;width:30%;vertical-align:middle}.bar i{display:block;height:10px;"
+    ".n:first-child{width:1%}.bar{min-width:90px;width:30%;vertical-align:middle}.bar "
+    "i{display:block;height:10px;"
     "border-radius:3px;background:var(--c0)}.bar i+i{background:var(--c1);margin-top:2px}"
     ".tag{display:inline-block;border:1px solid currentColor;border-radius:99px;padding:0 9px;"
     "font-size:.8rem;font-weight:600;color:var(--soft);white-space:nowrap}"
     ".tag.good{color:var(--good)}.tag.bad{color:var(--bad)}.tag.note{color:var(--note)}"
     ".thumbs{display:grid;gap:10px;margin:10px 0;"
-    "grid-template-columns:repeat(auto-fill,minmax(130px,1fr))}"
+    "grid-template-columns:repeat(auto-fill,minmax(150px,1fr))}"
     ".thumbs figure{margin:0;background:var(--card);border:1px solid var(--line);"
     "border-radius:8px;padding:8px}.thumbs img,.thumbs .none{display:flex;align-items:center;"
     "justify-content:center;width:100%;height:112px;object-fit:contain;border-radius:4px;"
     "background:var(--grid);color:var(--soft);font-size:.85rem}"
     ".thumbs figcaption{font-size:.8rem;line-height:1.35;margin-top:6px;overflow-wrap:anywhere}"
-    "details{margin:10px 0}summary{cursor:pointer;color:var(--c0)}"
+    "a{color:var(--c0)}details{margin:10px 0}summary{cursor:pointer;color:var(--c0)}"
     "footer{margin-top:40px;color:var(--soft);font-size:.87rem}",
 };
 

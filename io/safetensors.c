@@ -19,65 +19,17 @@
 enum {
     LENGTH_BYTES = 8,
     MAX_HEADER = 8 << 20, /* bytes: ten times that of any model that we know */
-    MAX_NAME = 512,
     BUFFER_BYTES = 64 << 10
 };
 
-typedef enum element_type { F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL } element_type;
-
 static const struct {
     const char *name;
-    unsigned bytes;
+    fv_element type;
 } types[] = {
-    [F64] = { "F64", 8 }, [F32] = { "F32", 4 },   [F16] = { "F16", 2 }, [BF16] = { "BF16", 2 },
-    [I64] = { "I64", 8 }, [I32] = { "I32", 4 },   [I16] = { "I16", 2 }, [I8] = { "I8", 1 },
-    [U8] = { "U8", 1 },   [BOOL] = { "BOOL", 1 },
+    { "F64", FV_F64 }, { "F32", FV_F32 },      { "F16", FV_F16 }, { "BF16", FV_BF16 },
+    { "I64", FV_I64 }, { "I32", FV_I32 },      { "I16", FV_I16 }, { "I8", FV_I8 },
+    { "U8", FV_U8 },   { "BOOL", FV_BOOLEAN },
 };
-
-/* ---- Elements ---- */
-
-static float float_of_bits(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof(x));
-    return x;
-}
-
-static float float_of_half(uint32_t half)
-{
-    const uint32_t sign = (half & 0x8000) << 16, exponent = half >> 10 & 31,
-                   fraction = half & 0x3ff;
-    if (exponent == 31) return float_of_bits(sign | 0x7f800000u | fraction << 13);
-    if (exponent) return float_of_bits(sign | (exponent + 112) << 23 | fraction << 13);
-    const float magnitude = (float)fraction * 0x1p-24f; /* exact */
-    return sign ? -magnitude : magnitude;
-}
-
-static double double_of_bits(uint64_t bits)
-{
-    double x;
-    memcpy(&x, &bits, sizeof(x));
-    return x;
-}
-
-static float element(element_type type, const unsigned char *bytes)
-{
-    uint64_t bits = 0;
-    for (unsigned i = 0; i < types[type].bytes; i++) bits |= (uint64_t)bytes[i] << (8 * i);
-    switch (type) {
-    case F64: return (float)double_of_bits(bits);
-    case F32: return float_of_bits((uint32_t)bits);
-    case F16: return float_of_half((uint32_t)bits);
-    case BF16: return float_of_bits((uint32_t)bits << 16);
-    case I64: return (float)(int64_t)bits;
-    case I32: return (float)(int32_t)(uint32_t)bits;
-    case I16: return (float)(int16_t)(uint16_t)bits;
-    case I8: return (float)(int8_t)(uint8_t)bits;
-    case U8: break;
-    case BOOL: return bits ? 1.0f : 0.0f;
-    }
-    return (float)bits;
-}
 
 /* ---- Reading the elements ---- */
 
@@ -99,14 +51,13 @@ static fv_status read_tensor(fv_tensors *file, const fv_tensor_entry *entry, flo
                              fv_error *err)
 {
     unsigned char buffer[BUFFER_BYTES];
-    const element_type type = (element_type)entry->type;
-    const size_t size = types[type].bytes, per_buffer = BUFFER_BYTES / size;
+    const size_t size = fv_element_bytes(entry->type), per_buffer = BUFFER_BYTES / size;
     for (size_t done = 0; done < entry->info.count;) {
         const size_t left = entry->info.count - done, n = left < per_buffer ? left : per_buffer;
         if (!read_exactly(file->fd, buffer, n * size, entry->offset + done * size))
             return fv_fail(err, FV_ERR_IO, "%s: cannot read tensor \"%.150s\"", file->path,
                            entry->info.name);
-        for (size_t i = 0; i < n; i++) out[done + i] = element(type, buffer + i * size);
+        fv_elements_convert(entry->type, false, buffer, n, out + done);
         done += n;
     }
     return FV_OK;
@@ -130,18 +81,6 @@ static fv_status no_memory(const fv_tensors *file, fv_error *err)
     return fv_fail(err, FV_ERR_NOMEM, "%s: out of memory for the header", file->path);
 }
 
-/* Names go into messages and terminals. */
-static fv_status check_name(const fv_tensors *file, const char *name, fv_error *err)
-{
-    const char *p = name;
-    while ((unsigned char)*p >= ' ' && *p != '\x7f') p++;
-    if (*p || p == name || p - name >= MAX_NAME)
-        return fv_fail(err, FV_ERR_FORMAT,
-                       "%s: the header holds a name that is empty, too long or not printable",
-                       file->path);
-    return FV_OK;
-}
-
 static fv_status read_meta(fv_tensors *file, json_t *map, fv_error *err)
 {
     const char *key;
@@ -160,11 +99,11 @@ static fv_status read_meta(fv_tensors *file, json_t *map, fv_error *err)
     return FV_OK;
 }
 
-static bool find_type(const char *name, int *type)
+static bool find_type(const char *name, fv_element *type)
 {
     for (size_t i = 0; name && i < FV_ARRAY_LEN(types); i++)
         if (strcmp(types[i].name, name) == 0) {
-            *type = (int)i;
+            *type = types[i].type;
             return true;
         }
     return false;
@@ -211,7 +150,7 @@ static fv_status read_entry(const fv_tensors *file, const char *name, const json
     const json_int_t end = json_is_integer(last) ? json_integer_value(last) : -1;
     if (begin < 0 || end < begin || (uint64_t)end > data_bytes)
         return bad_tensor(file, name, err, "its data_offsets are not in the file");
-    const uint64_t bytes = (uint64_t)entry->info.count * types[entry->type].bytes;
+    const uint64_t bytes = (uint64_t)entry->info.count * fv_element_bytes(entry->type);
     if ((uint64_t)(end - begin) != bytes)
         return bad_tensor(file, name, err, "its shape needs %llu bytes, its data_offsets give %llu",
                           (unsigned long long)bytes, (unsigned long long)(end - begin));
@@ -221,7 +160,7 @@ static fv_status read_entry(const fv_tensors *file, const char *name, const json
 
 static uint64_t entry_end(const fv_tensor_entry *e)
 {
-    return e->offset + (uint64_t)e->info.count * types[e->type].bytes;
+    return e->offset + (uint64_t)e->info.count * fv_element_bytes(e->type);
 }
 
 static int compare_places(const void *a, const void *b)
@@ -272,7 +211,7 @@ static fv_status read_header(fv_tensors *file, json_t *root, uint64_t data_begin
             FV_TRY(read_meta(file, value, err));
             continue;
         }
-        FV_TRY(check_name(file, name, err));
+        FV_TRY(fv_tensors_check_name(file, name, strlen(name), err));
         fv_tensor_entry *entry = &file->entries[file->count];
         FV_TRY(read_entry(file, name, value, data_bytes, entry, err));
         entry->info.name = fv_tensors_text(file, name);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tensors in an HDF5 file, of a checkpoint for example: the group "model", and text as metadata. */
+#include "io/hdf5.h"
 #include "io/tensors_impl.h"
 
 #include <string.h>
@@ -14,7 +15,7 @@ static fv_status no_memory(const fv_tensors *file, fv_error *err)
 static fv_status read_tensor(fv_tensors *file, const fv_tensor_entry *entry, float *out,
                              fv_error *err)
 {
-    return fv_h5_read_floats(file->h5, FV_TENSORS_GROUP, entry->info.name, entry->info.count, out,
+    return fv_h5_read_floats(file->held, FV_TENSORS_GROUP, entry->info.name, entry->info.count, out,
                              err);
 }
 
@@ -24,7 +25,7 @@ static fv_status add_entries(fv_tensors *file, char *const *names, int count, fv
     if (!file->entries) return no_memory(file, err);
     for (int i = 0; i < count; i++) {
         fv_tensor_info *info = &file->entries[i].info;
-        FV_TRY(fv_h5_shape(file->h5, FV_TENSORS_GROUP, names[i], &info->rank, info->dims, err));
+        FV_TRY(fv_h5_shape(file->held, FV_TENSORS_GROUP, names[i], &info->rank, info->dims, err));
         if (!fv_tensor_elements(info->rank, info->dims, &info->count))
             return fv_fail(err, FV_ERR_FORMAT,
                            "%s: tensor \"%.150s\": the number of its elements overflows",
@@ -45,7 +46,7 @@ static fv_status add_meta(fv_tensors *file, char *const *keys, int count, fv_err
     if (!file->meta) return no_memory(file, err);
     for (int i = 0; i < count; i++) {
         char *text = NULL;
-        FV_TRY(fv_h5_read_text(file->h5, keys[i], &text, err));
+        FV_TRY(fv_h5_read_text(file->held, keys[i], &text, err));
         bytes += strlen(text);
         fv_meta *meta = &file->meta[file->meta_count++];
         *meta = (fv_meta){ fv_tensors_text(file, keys[i]), fv_tensors_text(file, text) };
@@ -58,18 +59,23 @@ static fv_status add_meta(fv_tensors *file, char *const *keys, int count, fv_err
     return FV_OK;
 }
 
+static void release(void *held) { fv_h5_close(held); }
+
 fv_status fv_tensors_open_h5(fv_tensors *file, fv_error *err)
 {
     char **names = NULL;
     int count = 0;
-    FV_TRY(fv_h5_open(&file->h5, file->path, err));
+    fv_h5_reader *h5 = NULL;
+    FV_TRY(fv_h5_open(&h5, file->path, err));
+    file->held = h5;
+    file->release = release;
     file->read = read_tensor;
-    FV_TRY(fv_h5_list(file->h5, FV_TENSORS_GROUP, &names, &count, err));
+    FV_TRY(fv_h5_list(h5, FV_TENSORS_GROUP, &names, &count, err));
     fv_status status = add_entries(file, names, count, err);
     fv_h5_names_free(names, count);
-    if (status != FV_OK || !fv_h5_has_group(file->h5, "text")) return status;
+    if (status != FV_OK || !fv_h5_has_group(h5, "text")) return status;
 
-    FV_TRY(fv_h5_list(file->h5, "text", &names, &count, err));
+    FV_TRY(fv_h5_list(h5, "text", &names, &count, err));
     status = add_meta(file, names, count, err);
     fv_h5_names_free(names, count);
     return status;

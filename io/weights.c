@@ -163,35 +163,46 @@ static fv_status transfer(const matching *m, float *staging, fv_error *err)
     return FV_OK;
 }
 
-fv_status fv_weights_load(const char *path, fv_params *params, const fv_load_options *options,
-                          fv_load_report *report, fv_error *err)
+static fv_status load(matching *m, fv_error *err)
+{
+    float *staging = NULL;
+    if (m->options->model) FV_TRY(fv_tensors_adopt(m->file, m->options->model, err));
+    m->plans = fv_alloc((size_t)fv_params_count(m->params) * sizeof(*m->plans));
+    if (!m->plans) return fv_fail(err, FV_ERR_NOMEM, "%s: out of memory for the weights", m->path);
+    match(m);
+    fv_status status = judge(m, err);
+    if (status == FV_OK) {
+        staging = fv_alloc(m->floats * sizeof(float));
+        status = staging ? transfer(m, staging, err)
+                         : fv_fail(err, FV_ERR_NOMEM, "%s: out of memory for the weights", m->path);
+    }
+    fv_free(staging);
+    fv_free(m->plans);
+    return status;
+}
+
+fv_status fv_weights_load_from(fv_tensors *file, fv_params *params, const fv_load_options *options,
+                               fv_load_report *report, fv_error *err)
 {
     static const fv_load_options strict = { 0 };
     fv_load_report unwanted;
-    matching m = { .path = path,
+    matching m = { .path = fv_tensors_path(file),
+                   .file = file,
                    .params = params,
                    .options = options ? options : &strict,
                    .report = report ? report : &unwanted };
-    float *staging = NULL;
     *m.report = (fv_load_report){ 0 };
-    fv_status status = fv_tensors_open(&m.file, path, err);
-    if (status != FV_OK) goto out;
-    m.plans = fv_alloc((size_t)fv_params_count(params) * sizeof(*m.plans));
-    if (!m.plans) goto nomem;
-    match(&m);
-    status = judge(&m, err);
-    if (status != FV_OK) goto out;
-    staging = fv_alloc(m.floats * sizeof(float));
-    if (!staging) goto nomem;
-    status = transfer(&m, staging, err);
-    goto out;
+    return load(&m, err);
+}
 
-nomem:
-    status = fv_fail(err, FV_ERR_NOMEM, "%s: out of memory for the weights", path);
-out:
-    fv_free(staging);
-    fv_free(m.plans);
-    fv_tensors_close(m.file);
+fv_status fv_weights_load(const char *path, fv_params *params, const fv_load_options *options,
+                          fv_load_report *report, fv_error *err)
+{
+    fv_tensors *file = NULL;
+    if (report) *report = (fv_load_report){ 0 };
+    FV_TRY(fv_tensors_open(&file, path, err));
+    const fv_status status = fv_weights_load_from(file, params, options, report, err);
+    fv_tensors_close(file);
     return status;
 }
 

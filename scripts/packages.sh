@@ -19,7 +19,9 @@ build|libyaml-dev|module yaml-0.1|libyaml, for configurations
 build|libjansson-dev|module jansson|jansson, for JSON
 build|libjpeg-dev|module libjpeg|libjpeg-turbo, for pictures
 build|libpng-dev|module libpng|libpng, for pictures
+build|zlib1g-dev|module zlib|zlib, for ImageNet's devkit
 build|libhdf5-dev|module hdf5|HDF5, for checkpoints
+build|libzip-dev|module libzip|libzip, for PyTorch's weights
 build|libopenblas0|library libopenblas.so.0|OpenBLAS, for fully connected layers; loaded at run time
 check|libcmocka-dev|module cmocka|cmocka, for the tests
 check|python3|command python3|Python 3, for the layer check

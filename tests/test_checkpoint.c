@@ -4,6 +4,7 @@
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "io/hdf5.h"
 #include "io/weights.h"
 #include "train/checkpoint.h"
 
@@ -18,12 +19,15 @@ typedef struct state {
     fv_kernels kernels;
     fv_params *params;
     fv_optimizer *optimizer;
+    fv_average *average; /* or NULL */
+    fv_checkpoint_options options;
 } state;
 
 static const fv_run_identity identity = { .arch = "MobileNetV2",
                                           .class_num = 2,
                                           .seed = 42,
                                           .batch_size = 8,
+                                          .update_freq = 1,
                                           .samples = 100,
                                           .class_names = "cat\ndog",
                                           .preprocess = "decode(pillow)",
@@ -37,6 +41,9 @@ static const fv_progress progress = { .step = 17,
                                       .correct = 20,
                                       .best_top1 = 0.7,
                                       .best_epoch = 1,
+                                      .best_averaged = 1,
+                                      .record = 0.625,
+                                      .stale = 2,
                                       .seconds = 12.25 };
 
 static const char *path_of(const char *name)
@@ -72,6 +79,7 @@ static void open_state(state *s, const char *optimizer, const char *fill)
 
 static void close_state(state *s)
 {
+    fv_average_destroy(s->average);
     fv_optimizer_destroy(s->optimizer);
     fv_params_destroy(s->params);
     fv_config_destroy(s->config);
@@ -79,9 +87,21 @@ static void close_state(state *s)
 
 static const char MOMENTUM[] = "{name: Momentum, momentum: 0.9}";
 
+static fv_run_state learned(const state *s)
+{
+    return (fv_run_state){ s->params, s->optimizer, s->average };
+}
+
 static fv_status save(const state *s, const char *path)
 {
-    return fv_checkpoint_save(path, &identity, &progress, s->params, s->optimizer, &testing_err);
+    const fv_run_state all = learned(s);
+    return fv_checkpoint_save(path, &identity, &progress, &all, s->options, &testing_err);
+}
+
+static fv_status load(const state *s, const char *path)
+{
+    const fv_run_state all = learned(s);
+    return fv_checkpoint_load(path, &all, &testing_err);
 }
 
 static void test_everything_comes_back(void **unused)
@@ -105,7 +125,7 @@ static void test_everything_comes_back(void **unused)
     fv_checkpoint_head_deinit(&head);
 
     const uint64_t version = fv_params_version(b.params);
-    assert_ok(fv_checkpoint_load(path_of("all.h5"), b.params, b.optimizer, &testing_err));
+    assert_ok(load(&b, path_of("all.h5")));
     assert_true(fv_params_version(b.params) != version);
     assert_int_equal(fv_params_checksum(a.params), fv_params_checksum(b.params));
     const fv_optimizer_slot va = fv_optimizer_slot_at(a.optimizer, 0);
@@ -114,6 +134,90 @@ static void test_everything_comes_back(void **unused)
     assert_memory_equal(va.data, vb.data, va.count * sizeof(float));
     close_state(&a);
     close_state(&b);
+}
+
+/* Averages on either side, and gradients, beside all that. */
+static void test_averages_and_gradients(void **unused)
+{
+    (void)unused;
+    for (int averaged = 0; averaged < 2; averaged++) {
+        state a, b;
+        open_state(&a, MOMENTUM, "values");
+        open_state(&b, MOMENTUM, NULL);
+        assert_ok(fv_average_create(&a.average, a.params, 0.5, &testing_err));
+        assert_ok(fv_average_create(&b.average, b.params, 0.5, &testing_err));
+        testing_fill("average", fv_average_at(a.average, 0), 54);
+        testing_fill("gradient", fv_params_at(a.params, 0)->grad, 54);
+        a.options = (fv_checkpoint_options){ .averaged = averaged, .gradients = true };
+        assert_ok(save(&a, path_of("average.h5")));
+        assert_ok(load(&b, path_of("average.h5")));
+        assert_int_equal(fv_params_checksum(a.params), fv_params_checksum(b.params));
+        const size_t bytes = 54 * sizeof(float);
+        assert_memory_equal(fv_average_at(a.average, 0), fv_average_at(b.average, 0), bytes);
+        assert_memory_equal(fv_params_at(a.params, 0)->grad, fv_params_at(b.params, 0)->grad,
+                            bytes);
+
+        assert_ok(fv_weights_load(path_of("average.h5"), b.params, NULL, NULL, &testing_err));
+        assert_memory_equal(
+            fv_params_at(b.params, 0)->value,
+            averaged ? fv_average_at(a.average, 0) : fv_params_at(a.params, 0)->value, bytes);
+        fv_average_at(a.average, 0)[7] = NAN;
+        assert_int_equal(save(&a, path_of("average.h5")), FV_ERR_NUMERIC);
+        close_state(&a);
+        close_state(&b);
+    }
+}
+
+/* A position in the middle of a step needs the gradients, any other has none. */
+static void test_gradients_and_position(void **unused)
+{
+    (void)unused;
+    for (int gradients = 0; gradients < 2; gradients++) {
+        state a;
+        fv_checkpoint_head head;
+        fv_run_identity every_second = identity;
+        fv_progress odd = progress;
+        every_second.update_freq = 2;
+        odd.batch = 5;
+        open_state(&a, MOMENTUM, "values");
+        const fv_run_state all = learned(&a);
+        const fv_checkpoint_options options = { .gradients = gradients };
+        assert_ok(fv_checkpoint_save(path_of("midway.h5"), &every_second, &odd, &all, options,
+                                     &testing_err));
+        const fv_status status = fv_checkpoint_peek(&head, path_of("midway.h5"), &testing_err);
+        assert_int_equal(status, gradients ? FV_OK : FV_ERR_FORMAT);
+        if (status == FV_OK) assert_int_equal(head.update_freq, 2);
+        if (status == FV_OK) fv_checkpoint_head_deinit(&head);
+        close_state(&a);
+    }
+}
+
+/* Files of before there were averages can be resumed from. */
+static void test_version_1(void **unused)
+{
+    (void)unused;
+    static const char *const longs[] = {
+        "class_num", "seed",  "batch_size", "samples", "step",
+        "epoch",     "batch", "images",     "correct", "best_epoch"
+    };
+    static const char *const doubles[] = { "loss_sum", "best_top1", "seconds" };
+    fv_h5_writer *w = NULL;
+    fv_checkpoint_head head;
+    assert_ok(fv_h5_create(&w, path_of("old.h5"), &testing_err));
+    assert_ok(fv_h5_write_long(w, "format_version", 1, &testing_err));
+    for (size_t i = 0; i < FV_ARRAY_LEN(longs); i++)
+        assert_ok(fv_h5_write_long(w, longs[i], 3, &testing_err));
+    for (size_t i = 0; i < FV_ARRAY_LEN(doubles); i++)
+        assert_ok(fv_h5_write_double(w, doubles[i], 0.5, &testing_err));
+    assert_ok(fv_h5_write_text(w, "arch", "DLA34", &testing_err));
+    assert_ok(fv_h5_write_text(w, "config", "{}", &testing_err));
+    assert_ok(fv_h5_commit(w, &testing_err));
+    assert_ok(fv_checkpoint_peek(&head, path_of("old.h5"), &testing_err));
+    assert_int_equal(head.progress.step, 3);
+    assert_int_equal(head.update_freq, 1);
+    assert_true(head.progress.record == -1.0);
+    assert_int_equal(head.progress.stale, 0);
+    fv_checkpoint_head_deinit(&head);
 }
 
 /* It is a file of weights as well, with what prediction wants to know. */
@@ -147,7 +251,7 @@ static void test_optimizer_without_state(void **unused)
     open_state(&a, "{name: SGD}", "values");
     assert_int_equal(fv_optimizer_slot_count(a.optimizer), 0);
     assert_ok(save(&a, path_of("sgd.h5")));
-    assert_ok(fv_checkpoint_load(path_of("sgd.h5"), a.params, a.optimizer, &testing_err));
+    assert_ok(load(&a, path_of("sgd.h5")));
     close_state(&a);
 }
 
@@ -163,8 +267,7 @@ static void test_other_tensors_are_refused(void **unused)
     assert_ok(
         fv_params_get(b.params, "more", FV_BIAS, 1, vector, (fv_init){ 0 }, &p, &testing_err));
     assert_ok(save(&a, path_of("few.h5")));
-    assert_int_equal(fv_checkpoint_load(path_of("few.h5"), b.params, b.optimizer, &testing_err),
-                     FV_ERR_FORMAT);
+    assert_int_equal(load(&b, path_of("few.h5")), FV_ERR_FORMAT);
     snprintf(message, sizeof(message), "%s: model holds 2 tensors, this run has 3",
              path_of("few.h5"));
     assert_string_equal(testing_err.message, message);
@@ -198,8 +301,9 @@ static void test_impossible_position(void **unused)
     fv_progress wrong = progress;
     wrong.correct = wrong.images + 1;
     open_state(&a, MOMENTUM, "values");
-    assert_ok(fv_checkpoint_save(path_of("odd.h5"), &identity, &wrong, a.params, a.optimizer,
-                                 &testing_err));
+    const fv_run_state all = learned(&a);
+    assert_ok(
+        fv_checkpoint_save(path_of("odd.h5"), &identity, &wrong, &all, a.options, &testing_err));
     assert_int_equal(fv_checkpoint_peek(&head, path_of("odd.h5"), &testing_err), FV_ERR_FORMAT);
     snprintf(message, sizeof(message), "%s: the position it gives is impossible",
              path_of("odd.h5"));
@@ -252,7 +356,7 @@ static void test_full_disk_keeps_the_old_file(void **unused)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
     assert_int_equal(status, FV_ERR_IO);
 
-    assert_ok(fv_checkpoint_load(path_of("disk.h5"), b.params, b.optimizer, &testing_err));
+    assert_ok(load(&b, path_of("disk.h5")));
     assert_int_equal(fv_params_checksum(b.params), before);
     close_state(&a);
     close_state(&b);
@@ -272,8 +376,7 @@ static void test_allocations_may_fail(void **unused)
         const fv_status peeked = fv_checkpoint_peek(&head, path_of("memory.h5"), &testing_err);
         if (peeked == FV_OK) fv_checkpoint_head_deinit(&head);
         fv_alloc_fail_at(n);
-        const fv_status loaded =
-            fv_checkpoint_load(path_of("memory.h5"), a.params, a.optimizer, &testing_err);
+        const fv_status loaded = load(&a, path_of("memory.h5"));
         fv_alloc_fail_at(0);
         if (n == 1) {
             assert_int_equal(saved, FV_ERR_NOMEM);
@@ -330,6 +433,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_comes_back),
+        cmocka_unit_test(test_averages_and_gradients),
+        cmocka_unit_test(test_gradients_and_position),
+        cmocka_unit_test(test_version_1),
         cmocka_unit_test(test_weights_can_be_read),
         cmocka_unit_test(test_optimizer_without_state),
         cmocka_unit_test(test_other_tensors_are_refused),

@@ -157,7 +157,8 @@ static void test_usage(void **state)
            "\"fovea info\" lists them\n");
     expect(fovea("predict --weights weights --model MobileNetV2"), 2, "which pictures?");
     expect(fovea("predict --weights gone x.jpg"), 1,
-           "fovea predict: gone: no such file of weights, with .h5 or .safetensors appended "
+           "fovea predict: gone: no such file of weights, with .h5, .safetensors, .pdparams or "
+           ".pth appended "
            "neither\n");
     expect(fovea("bench loader"), 2, "fovea bench: -c: a configuration file is needed\n");
 }

@@ -209,9 +209,7 @@ static void test_mistakes(void **state)
     assert_ok(fv_file_write(in_folder("l.pth"), "PK\3\4 and so on", 14, &testing_err));
     assert_int_equal(convert("l.pth", "k.h5", NULL, &json), FV_ERR_FORMAT);
     snprintf(expected, sizeof(expected),
-             "%s: a zip archive, such as a PyTorch .pth file, which is not read yet: save the "
-             "weights as "
-             "safetensors",
+             "%s: begins like a zip archive, such as a .pth, but cannot be read: damaged or cut",
              in_folder("l.pth"));
     assert_string_equal(testing_err.message, expected);
     assert_false(fv_file_exists(in_folder("k.h5")));

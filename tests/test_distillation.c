@@ -404,8 +404,8 @@ static void test_runs_that_cannot_be(void **unused)
 {
     (void)unused;
     expect_error("Arch.teacher_mode=eval", "Arch.models.0.Teacher.pretrained=nowhere", FV_ERR_IO,
-                 "Arch.models: Teacher: nowhere: no such file, with or without .h5 or "
-                 ".safetensors");
+                 "Arch.models: Teacher: nowhere: no such file, with or without .h5, "
+                 ".safetensors, .pdparams or .pth");
     experiment e = { .folder = "random",
                      .overrides = { TEACHER_WEIGHTS, "Arch.teacher_mode=eval",
                                     "Arch.teacher_cache=there",

@@ -131,12 +131,8 @@ static void test_not_tensors(void **state)
         { "\xff\xff\xff\xff\xff\xff\xff\xff{}", 10,
           "neither safetensors nor any other format that is read" },
         { "PK\3\4and more", 12,
-          "a zip archive, such as a PyTorch .pth file, which is not read yet: save the weights as "
-          "safetensors" },
-        { "\x80\2}q\0", 5,
-          "a python pickle, such as a PaddlePaddle .pdparams or an old PyTorch .pth file, which is "
-          "not "
-          "read yet: save the weights as safetensors" },
+          "begins like a zip archive, such as a .pth, but cannot be read: damaged or cut" },
+        { "\x80\2}q\0", 5, "pickle, byte 5: it ends too soon" },
         { "\x89HDF\r\n\x1a\n\3", 9, "the hdf5 file is truncated or damaged: use another copy" },
     };
     (void)state;

@@ -236,9 +236,11 @@ static void test_refusals(void **unused)
                    "c.yaml:2:10: Global.epochs: 0 is outside [1, 1000000]");
     assert_refused(ARCH "Global: {output_dir: ''}\n",
                    "c.yaml:2:10: Global.output_dir: must name a folder");
-    assert_refused(ARCH "Global: {update_freq: 4}\n",
-                   "c.yaml:2:10: Global.update_freq: gradients are not accumulated over 4 steps: "
-                   "use 1 and a larger batch");
+    assert_refused(ARCH "Global: {early_stop: {patience: 0}}\n",
+                   "c.yaml:2:23: Global.early_stop.patience: 0 is outside [1, 1000000]");
+    assert_refused(ARCH "Global: {early_stop: {patience: 3}, eval_during_train: False}\n",
+                   "c.yaml:2:10: Global.early_stop: goes by evaluations, but "
+                   "Global.eval_during_train is False");
     assert_refused(ARCH "Global: {train_mode: progressive}\n",
                    "c.yaml:2:10: Global.train_mode: there is only \"classification\", not "
                    "\"progressive\"");
@@ -263,7 +265,10 @@ static void test_refusals(void **unused)
                    "GoogLeNetTopkAcc and DistillationTopkAcc");
     assert_refused(ARCH "Metric: {Eval: [TopkAcc: {topk: [1, 3]}]}\n",
                    "c.yaml:2:27: Metric.Eval.0.TopkAcc.topk: 3 is not supported: 1 and 5 are");
-    assert_refused(ARCH "EMA: {decay: 0.9999}\n", "c.yaml:2:1: EMA: unknown key");
+    assert_refused(ARCH "EMA: {decay: 1.0}\n",
+                   "c.yaml:2:7: EMA.decay: 1.0 is outside [0, 0.9999999]");
+    assert_refused(ARCH "EMA: {decays: 0.9}\n",
+                   "c.yaml:2:7: EMA.decays: unknown key, did you mean \"decay\"?");
     assert_refused(ARCH "Infer: {PostProcess: {name: ThreshOutput}}\n",
                    "c.yaml:2:23: Infer.PostProcess.name: expected one of Topk, got "
                    "\"ThreshOutput\"");

@@ -35,7 +35,9 @@ struct fv_journal {
 
 static const char HEADER[] =
     "kind,epoch,step,loss,top1,top5,lr,images_per_second,data_wait_share,seconds\n";
-static const char *const kinds[] = { [FV_ROW_TRAIN] = "train", [FV_ROW_EVAL] = "eval" };
+static const char *const kinds[] = {
+    [FV_ROW_TRAIN] = "train", [FV_ROW_EVAL] = "eval", [FV_ROW_EVAL_AVERAGE] = "eval_ema"
+};
 
 /* More than a run of years leaves behind. */
 static const size_t METRICS_LIMIT = (size_t)1 << 31;
@@ -79,19 +81,29 @@ typedef struct row_key {
     int64_t step;
 } row_key;
 
+static bool parse_kind(const char *kind, row_key *key)
+{
+    for (size_t i = 0; i < FV_ARRAY_LEN(kinds); i++) {
+        if (strcmp(kind, kinds[i]) != 0) continue;
+        key->eval = i != FV_ROW_TRAIN;
+        return true;
+    }
+    return false;
+}
+
 static bool parse_csv(const char *line, row_key *key)
 {
-    char kind[8];
-    return sscanf(line, "%7[^,],%*[^,],%" SCNd64 ",", kind, &key->step) == 2 &&
-           ((key->eval = strcmp(kind, "eval") == 0) || strcmp(kind, "train") == 0);
+    char kind[16];
+    return sscanf(line, "%15[^,],%*[^,],%" SCNd64 ",", kind, &key->step) == 2 &&
+           parse_kind(kind, key);
 }
 
 static bool parse_jsonl(const char *line, row_key *key)
 {
-    char kind[8];
-    return sscanf(line, "{\"kind\": \"%7[^\"]\", \"epoch\": %*d, \"step\": %" SCNd64 ",", kind,
+    char kind[16];
+    return sscanf(line, "{\"kind\": \"%15[^\"]\", \"epoch\": %*d, \"step\": %" SCNd64 ",", kind,
                   &key->step) == 2 &&
-           ((key->eval = strcmp(kind, "eval") == 0) || strcmp(kind, "train") == 0);
+           parse_kind(kind, key);
 }
 
 /* Bytes of `text` up to the first line that is torn, is none of ours, or lies beyond the step. */
@@ -166,20 +178,23 @@ static void report_events(fv_journal *j, const fv_error *err)
 
 static void write_events(fv_journal *j, const fv_row *r)
 {
-    const fv_scalar train[] = { { "train/loss", r->loss },
-                                { "train/top1", r->top1 },
-                                { "train/lr", r->lr },
-                                { "train/images_per_second", r->images_per_second },
-                                { "train/data_wait_share", r->data_wait_share } };
-    const fv_scalar eval[] = { { "eval/loss", r->loss },
-                               { "eval/top1", r->top1 },
-                               { "eval/top5", r->top5 },
-                               { "eval/images_per_second", r->images_per_second } };
-    const bool is_eval = r->kind == FV_ROW_EVAL;
+    enum { MOST = 5 };
+    static const char *const tags[][MOST] = {
+        [FV_ROW_TRAIN] = { "train/loss", "train/top1", "train/lr", "train/images_per_second",
+                           "train/data_wait_share" },
+        [FV_ROW_EVAL] = { "eval/loss", "eval/top1", "eval/top5", "eval/images_per_second" },
+        [FV_ROW_EVAL_AVERAGE] = { "eval_ema/loss", "eval_ema/top1", "eval_ema/top5",
+                                  "eval_ema/images_per_second" },
+    };
+    const double third = r->kind == FV_ROW_TRAIN ? r->lr : r->top5;
+    const double values[MOST] = { r->loss, r->top1, third, r->images_per_second,
+                                  r->data_wait_share };
+    fv_scalar scalars[MOST];
     fv_error err;
-    if (j->events &&
-        fv_events_scalars(j->events, r->step, is_eval ? eval : train,
-                          (int)(is_eval ? FV_ARRAY_LEN(eval) : FV_ARRAY_LEN(train)), &err) != FV_OK)
+    int count = 0;
+    for (; count < MOST && tags[r->kind][count]; count++)
+        scalars[count] = (fv_scalar){ tags[r->kind][count], values[count] };
+    if (j->events && fv_events_scalars(j->events, r->step, scalars, count, &err) != FV_OK)
         report_events(j, &err);
 }
 
@@ -207,7 +222,7 @@ void fv_journal_weights(fv_journal *j, const fv_params *params, int64_t step)
 void fv_journal_row(fv_journal *j, const fv_row *r)
 {
     char text[ROW_BYTES], loss[32] = "null", top1[32] = "", top5[32] = "", wait[32] = "";
-    const bool eval = r->kind == FV_ROW_EVAL;
+    const bool eval = r->kind != FV_ROW_TRAIN;
     if (isfinite(r->loss)) snprintf(loss, sizeof(loss), "%.9g", r->loss);
     if (!isnan(r->top1)) snprintf(top1, sizeof(top1), "%.6f", r->top1);
     if (eval) snprintf(top5, sizeof(top5), "%.6f", r->top5);

@@ -11,7 +11,11 @@
 
 #include "autograd/params.h"
 
-typedef enum fv_row_kind { FV_ROW_TRAIN, FV_ROW_EVAL } fv_row_kind;
+typedef enum fv_row_kind {
+    FV_ROW_TRAIN,
+    FV_ROW_EVAL,
+    FV_ROW_EVAL_AVERAGE /* of the averaged weights */
+} fv_row_kind;
 
 typedef struct fv_row {
     fv_row_kind kind;

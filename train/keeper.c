@@ -10,16 +10,16 @@
 #include <unistd.h>
 
 /* Writes a checkpoint, a second time if the first failed (a network file system may recover). A
- * failure but FV_ERR_NUMERIC is told and gives FV_OK with *saved false. `part`: of the identity. */
-static fv_status save(fv_trainer *t, const char *path, int part, bool *saved, fv_error *err)
+ * failure but FV_ERR_NUMERIC is told and gives FV_OK with *saved false. */
+static fv_status save(fv_trainer *t, const char *path, fv_checkpoint_options options, bool *saved,
+                      fv_error *err)
 {
-    fv_run_identity identity = t->identity;
-    identity.part = part;
+    const fv_run_state state = fv_trainer_state(t);
     fv_status status = FV_OK;
     fv_error why;
     for (int attempt = 0; attempt < 2; attempt++) {
         if (attempt > 0) nanosleep(&(struct timespec){ .tv_sec = 1 }, NULL);
-        status = fv_checkpoint_save(path, &identity, &t->progress, t->params, t->optimizer, &why);
+        status = fv_checkpoint_save(path, &t->identity, &t->progress, &state, options, &why);
         if (status == FV_OK || status == FV_ERR_NUMERIC) break;
     }
     *saved = status == FV_OK;
@@ -36,18 +36,26 @@ static fv_status save(fv_trainer *t, const char *path, int part, bool *saved, fv
     return FV_OK;
 }
 
+static fv_checkpoint_options whole(const fv_trainer *t)
+{
+    return (fv_checkpoint_options){ .averaged = t->average != NULL,
+                                    .gradients = fv_trainer_is_midway(t) };
+}
+
 fv_status fv_trainer_save_latest(fv_trainer *t, fv_error *err)
 {
     bool saved;
-    FV_TRY(save(t, t->latest, 0, &saved, err));
+    FV_TRY(save(t, t->latest, whole(t), &saved, err));
     t->latest_missing = !saved;
     return FV_OK;
 }
 
 fv_status fv_trainer_save_best(fv_trainer *t, bool *saved, fv_error *err)
 {
-    const int part = t->student_count < fv_params_count(t->params) ? t->student_count : 0;
-    FV_TRY(save(t, t->best, part, saved, err));
+    const bool alone = t->student_count < fv_params_count(t->params);
+    const fv_checkpoint_options options = { .averaged = t->progress.best_averaged != 0,
+                                            .part = alone ? t->student_count : 0 };
+    FV_TRY(save(t, t->best, options, saved, err));
     if (!*saved) t->other_missing = true;
     return FV_OK;
 }
@@ -66,7 +74,7 @@ fv_status fv_trainer_save_epoch(fv_trainer *t, fv_error *err)
     char path[FV_TRAINER_PATH];
     if (keep == 0 || !epoch_path(t, epoch, path, sizeof(path))) return FV_OK;
     bool saved;
-    FV_TRY(save(t, path, 0, &saved, err));
+    FV_TRY(save(t, path, whole(t), &saved, err));
     if (!saved) {
         t->other_missing = true;
         return FV_OK; /* and keep the older ones */

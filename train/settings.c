@@ -36,6 +36,7 @@ static const fv_field global_fields[] = {
     FV_FIELD_BOOL(fv_global_settings, use_visualdl, false),
     FV_FIELD_BOOL(fv_global_settings, use_multilabel, false),
     FV_FIELD_INT(fv_global_settings, update_freq, 1, 1, 1000000),
+    FV_FIELD_NODE(fv_global_settings, early_stop),
     FV_FIELD_STRING(fv_global_settings, eval_mode, "classification"),
     FV_FIELD_STRING(fv_global_settings, train_mode, "classification"),
     FV_FIELD_IGNORED("image_shape", NULL), /* of exported models; here the transforms say */
@@ -63,11 +64,6 @@ static fv_status check_freeze(fv_config_node *list, fv_error *err)
  * is told. */
 static fv_status check_global(const fv_global_settings *s, fv_config_node *map, fv_error *err)
 {
-    if (s->update_freq != 1)
-        return fv_config_fail(
-            fv_config_child(map, "update_freq"), err,
-            "gradients are not accumulated over %d steps: use 1 and a larger batch",
-            s->update_freq);
     if (s->use_multilabel)
         return fv_config_fail(fv_config_child(map, "use_multilabel"), err,
                               "pictures with several labels are not supported");
@@ -273,6 +269,44 @@ static fv_status read_infer(fv_infer_settings *out, fv_config_node *map, fv_erro
     return FV_OK;
 }
 
+/* ---- EMA, early stopping ---- */
+
+typedef struct ema_section {
+    double decay;
+} ema_section;
+
+static const fv_field ema_fields[] = {
+    FV_FIELD_DOUBLE(ema_section, decay, 0.9999, 0, 0.9999999),
+    FV_FIELD_END,
+};
+
+static fv_status read_ema(fv_settings *out, fv_config_node *map, fv_error *err)
+{
+    ema_section s;
+    FV_TRY(fv_config_read(map, ema_fields, &s, err));
+    out->ema_decay = map ? s.decay : -1.0;
+    return FV_OK;
+}
+
+static const fv_field early_stop_fields[] = {
+    FV_FIELD_INT(fv_early_stop_settings, patience, 10, 1, 1000000),
+    FV_FIELD_DOUBLE(fv_early_stop_settings, delta, 0, 0, 1),
+    FV_FIELD_END,
+};
+
+static fv_status read_early_stop(fv_settings *out, fv_error *err)
+{
+    fv_config_node *map = out->global.early_stop;
+    if (!map) return FV_OK;
+    FV_TRY(fv_config_read(map, early_stop_fields, &out->early_stop, err));
+    if (!out->global.eval_during_train)
+        return fv_config_fail(map, err,
+                              "goes by evaluations, but Global.eval_during_train is False");
+    if (out->train && !out->eval)
+        return fv_config_fail(map, err, "goes by evaluations, but there is no DataLoader.Eval");
+    return FV_OK;
+}
+
 /* ---- AMP ---- */
 
 typedef struct amp_section {
@@ -301,7 +335,7 @@ static fv_status check_amp(fv_config_node *map, fv_error *err)
 /* ---- All of it ---- */
 
 typedef struct sections {
-    fv_config_node *Global, *Arch, *Loss, *Optimizer, *DataLoader, *Metric, *Infer, *AMP;
+    fv_config_node *Global, *Arch, *Loss, *Optimizer, *DataLoader, *Metric, *Infer, *EMA, *AMP;
 } sections;
 
 static const fv_field section_fields[] = {
@@ -312,6 +346,7 @@ static const fv_field section_fields[] = {
     FV_FIELD_NODE(sections, DataLoader),
     FV_FIELD_NODE(sections, Metric),
     FV_FIELD_NODE(sections, Infer),
+    FV_FIELD_NODE(sections, EMA),
     FV_FIELD_NODE(sections, AMP),
     FV_FIELD_IGNORED("profiler_options", NULL),
     FV_FIELD_END,
@@ -332,6 +367,8 @@ fv_status fv_settings_read(fv_settings *out, fv_config *config, fv_error *err)
     FV_TRY(check_optimizer(out, err));
     FV_TRY(read_data(out, s.DataLoader, err));
     FV_TRY(read_infer(&out->infer, s.Infer, err));
+    FV_TRY(read_ema(out, s.EMA, err));
+    FV_TRY(read_early_stop(out, err));
     FV_TRY(check_amp(s.AMP, err));
     return fv_config_finish(config, err);
 }

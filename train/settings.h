@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* train/settings.h - a whole configuration, read once and strictly.
  *
- * The grammar is PaddleClas's: Global, Arch, Loss, Optimizer, DataLoader, Metric, Infer, AMP. Keys
- * that mean nothing here are known and ignored; what would change the result and is not there is an
- * error.
+ * The grammar is PaddleClas's: Global, Arch, Loss, Optimizer, DataLoader, Metric, Infer, EMA, AMP.
+ * Keys that mean nothing here are known and ignored; what would change the result and is not there
+ * is an error.
  */
 #ifndef FV_TRAIN_SETTINGS_H
 #define FV_TRAIN_SETTINGS_H
@@ -31,7 +31,8 @@ typedef struct fv_global_settings {
     bool tensorboard;       /* event files in output_dir/tensorboard */
     bool weight_histograms; /* in them, after each epoch */
     bool to_static, use_dali, use_visualdl, use_multilabel;
-    int update_freq;
+    int update_freq; /* batches per step of the optimiser */
+    fv_config_node *early_stop;
     const char *eval_mode, *train_mode;
 } fv_global_settings;
 
@@ -44,13 +45,21 @@ typedef struct fv_infer_settings {
     const char *class_id_map_file; /* PostProcess.class_id_map_file: "id name" lines, or NULL */
 } fv_infer_settings;
 
+/* Map Global.early_stop. */
+typedef struct fv_early_stop_settings {
+    int patience; /* evaluations in which Top-1 does not rise by more than delta; 0: never */
+    double delta; /* a fraction */
+} fv_early_stop_settings;
+
 typedef struct fv_settings {
     fv_config *config; /* borrowed: must outlive the settings */
     fv_global_settings global;
     fv_arch arch;
-    int class_num;           /* Arch.class_num, else Global.class_num, else 0: from the data */
-    fv_loss loss;            /* Loss.Train */
-    fv_infer_settings infer; /* defaults where the section is absent */
+    int class_num;    /* Arch.class_num, else Global.class_num, else 0: from the data */
+    fv_loss loss;     /* Loss.Train */
+    double ema_decay; /* EMA.decay; -1: no EMA */
+    fv_early_stop_settings early_stop;
+    fv_infer_settings infer;              /* defaults where the section is absent */
     fv_config_node *optimizer, *schedule; /* Optimizer and Optimizer.lr; NULL: absent */
     fv_config_node *train, *eval;         /* DataLoader.Train and .Eval; NULL: absent */
 } fv_settings;

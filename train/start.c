@@ -47,13 +47,14 @@ static void tell_loaded(const char *path, const fv_load_report *report)
                path, report->first_reshaped, report->reshaped - 1);
 }
 
-fv_status fv_start_weights(const char *given, const char *where, const char *const *heads,
-                           fv_params *params, fv_error *err)
+fv_status fv_start_weights(const char *given, const char *where, const fv_model *model,
+                           bool any_classes, fv_params *params, fv_error *err)
 {
-    static const char *const extensions[] = { ".h5", ".safetensors", NULL };
+    static const char *const extensions[] = { ".h5", ".safetensors", ".pdparams", ".pth", NULL };
     char path[PATH_BYTES];
     FV_TRY(fv_checkpoint_find(path, sizeof(path), given, extensions, where, err));
-    const fv_load_options options = { .heads = heads };
+    const fv_load_options options = { .heads = any_classes ? model->heads : NULL,
+                                      .model = model->name };
     fv_load_report report;
     FV_TRY(fv_weights_load(path, params, &options, &report, err));
     tell_loaded(path, &report);
@@ -95,7 +96,7 @@ static fv_status load_member(const fv_settings *s, int i, picture_size size, fv_
     FV_TRY(fv_start_params(&alone, m->model, size.classes, size.height, size.width,
                            (uint64_t)s->global.seed, err));
     fv_status status = fv_start_weights(given, global ? "Global.pretrained_model" : "Arch.models",
-                                        m->model->heads, alone, err);
+                                        m->model, true, alone, err);
     if (status == FV_OK) status = copy_params(params, student ? "" : m->name, alone, err);
     fv_params_destroy(alone);
     return status;
@@ -112,12 +113,12 @@ fv_status fv_start_pretrained(const fv_settings *s, int classes, int height, int
             if (!s->arch.members[i].frozen) FV_TRY(load_member(s, i, size, params, err));
         return FV_OK;
     }
-    const char *const *heads = s->arch.model->heads;
+    const fv_model *model = s->arch.model;
     if (s->global.pretrained_model)
-        return fv_start_weights(s->global.pretrained_model, "Global.pretrained_model", heads,
+        return fv_start_weights(s->global.pretrained_model, "Global.pretrained_model", model, true,
                                 params, err);
     if (!s->arch.weights) return FV_OK;
-    return fv_start_weights(s->arch.weights, "Arch.pretrained", heads, params, err);
+    return fv_start_weights(s->arch.weights, "Arch.pretrained", model, true, params, err);
 }
 
 fv_status fv_start_freeze(const fv_settings *s, fv_params *params, fv_error *err)
@@ -222,6 +223,7 @@ static fv_status check_head(const char *path, const fv_checkpoint_head *h,
                        CHECKPOINTS, path, h->class_num, id->class_num);
     FV_TRY(check_number(path, p, "Global.seed", id->seed, h->seed, err));
     FV_TRY(check_number(path, p, "batch_size", id->batch_size, h->batch_size, err));
+    FV_TRY(check_number(path, p, "Global.update_freq", id->update_freq, h->update_freq, err));
     FV_TRY(check_number(path, p, "the number of samples", id->samples, h->samples, err));
     if (p->batch <= batches) return FV_OK;
     return fv_fail(err, FV_ERR_CONFIG,
@@ -230,8 +232,7 @@ static fv_status check_head(const char *path, const fv_checkpoint_head *h,
 }
 
 fv_status fv_start_resume(const fv_settings *s, const fv_run_identity *identity, int64_t batches,
-                          fv_params *params, fv_optimizer *optimizer, fv_progress *progress,
-                          fv_error *err)
+                          const fv_run_state *state, fv_progress *progress, fv_error *err)
 {
     static const char *const extensions[] = { ".h5", NULL };
     char path[PATH_BYTES];
@@ -240,7 +241,7 @@ fv_status fv_start_resume(const fv_settings *s, const fv_run_identity *identity,
     fv_checkpoint_head head;
     FV_TRY(fv_checkpoint_peek(&head, path, err));
     fv_status status = check_head(path, &head, identity, batches, err);
-    if (status == FV_OK) status = fv_checkpoint_load(path, params, optimizer, err);
+    if (status == FV_OK) status = fv_checkpoint_load(path, state, err);
     if (status == FV_OK) {
         *progress = head.progress;
         tell_config(s->config, &head);

@@ -11,10 +11,10 @@
 fv_status fv_start_params(fv_params **out, const fv_model *model, int classes, int height,
                           int width, uint64_t seed, fv_error *err);
 
-/* Loads the file that `given` means, the value of the key `where`, into all parameters. `heads`: as
- * of fv_load_options. */
-fv_status fv_start_weights(const char *given, const char *where, const char *const *heads,
-                           fv_params *params, fv_error *err);
+/* Loads the file that `given` means, the value of the key `where`, into all parameters of
+ * `model`. `any_classes`: its heads may be for another number of classes, and start anew then. */
+fv_status fv_start_weights(const char *given, const char *where, const fv_model *model,
+                           bool any_classes, fv_params *params, fv_error *err);
 
 /* Loads Global.pretrained_model, or else Arch.pretrained, if there is one; of a DistillationModel
  * into the student, and into the other members that learn what they name themselves. Strict; but a
@@ -26,10 +26,11 @@ fv_status fv_start_pretrained(const fv_settings *settings, int classes, int heig
 fv_status fv_start_freeze(const fv_settings *settings, fv_params *params, fv_error *err);
 
 /* Loads Global.checkpoints. Another model or number of classes is an error; another seed, batch
- * size or number of samples too in the middle of an epoch of `batches` batches, where the position
- * would mean something else, and told otherwise; so is any other change of the config. */
+ * size, update_freq or number of samples too in the middle of an epoch of `batches` batches, where
+ * the position would mean something else, and told otherwise; so is any other change of the
+ * config. */
 fv_status fv_start_resume(const fv_settings *settings, const fv_run_identity *identity,
-                          int64_t batches, fv_params *params, fv_optimizer *optimizer,
-                          fv_progress *progress, fv_error *err);
+                          int64_t batches, const fv_run_state *state, fv_progress *progress,
+                          fv_error *err);
 
 #endif /* FV_TRAIN_START_H */

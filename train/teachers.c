@@ -48,7 +48,7 @@ static fv_status load(teacher *t, const fv_teachers_options *o, fv_error *err)
                            o->seed, err));
     char where[128];
     snprintf(where, sizeof(where), "Arch.models: %s", m->name);
-    if (m->weights) return fv_start_weights(m->weights, where, NULL, t->params, err);
+    if (m->weights) return fv_start_weights(m->weights, where, m->model, false, t->params, err);
     fv_log(FV_LOG_WARNING,
            "%s is frozen and has no weights: what it teaches is noise; \"pretrained\" names a file",
            m->name);

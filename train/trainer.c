@@ -74,6 +74,13 @@ static void write_row(fv_trainer *t, const fv_train_event *e)
 
 /* ---- One step ---- */
 
+bool fv_trainer_is_midway(const fv_trainer *t) { return t->progress.batch % t->update_freq != 0; }
+
+fv_run_state fv_trainer_state(const fv_trainer *t)
+{
+    return (fv_run_state){ t->params, t->optimizer, t->average };
+}
+
 static void stopwatch_add(fv_stopwatch *w, double seconds, double waited, int64_t images)
 {
     w->seconds += seconds;
@@ -97,40 +104,6 @@ static int64_t count_correct(fv_view logits, const float *labels)
     return correct;
 }
 
-/* Tells all pictures of the batch in the log, and a few in the message. */
-static fv_status fail_nonfinite(const fv_trainer *t, fv_plan *plan, const fv_batch *batch,
-                                double loss, fv_error *err)
-{
-    enum { NAMED = 3 };
-    const fv_dataset *dataset = t->options.source->dataset;
-    char names[160] = "";
-    for (int i = 0; i < batch->count; i++) {
-        const char *name = fv_dataset_name(dataset, batch->samples[i]);
-        fv_log(FV_LOG_WARNING, "in the batch whose loss is not finite: %s", name);
-        const size_t used = strlen(names);
-        if (i < NAMED) snprintf(names + used, sizeof(names) - used, "%s%.48s", i ? ", " : "", name);
-    }
-    const char *scope = fv_plan_find_nonfinite(plan);
-    return fv_fail(err, FV_ERR_NUMERIC,
-                   "epoch %" PRId64 ", batch %" PRId64 " (step %" PRId64 "): the loss is %g, first "
-                   "not finite in %s; pictures: %s%s; nothing was saved since; lower the learning "
-                   "rate or look at the pictures",
-                   t->progress.epoch + 1, t->progress.batch + 1, t->progress.step + 1, loss,
-                   scope && scope[0] ? scope : "the loss", names,
-                   batch->count > NAMED ? ", ..." : "");
-}
-
-/* The labels must be checked here: nothing else stands between a list file and an index. */
-static fv_status check_labels(const fv_trainer *t, const fv_batch *batch, fv_error *err)
-{
-    for (int i = 0; i < batch->count; i++)
-        if (!(batch->labels[i] >= 0.0f && batch->labels[i] < (float)t->options.classes))
-            return fv_fail(err, FV_ERR_CONFIG, "%s: label %g, but the model has %d classes",
-                           fv_dataset_name(t->options.source->dataset, batch->samples[i]),
-                           (double)batch->labels[i], t->options.classes);
-    return FV_OK;
-}
-
 /* Class numbers, or with mixed pictures what each class has of them. */
 static const float *targets_of(const fv_trainer *t, const fv_batch *batch)
 {
@@ -140,30 +113,29 @@ static const float *targets_of(const fv_trainer *t, const fv_batch *batch)
     return t->targets;
 }
 
-enum { SURELY_WRONG = 4 }; /* pictures of a batch, none of which can be read: not bad luck */
-
-/* What was learned before is saved: a disk may have gone away. */
-static fv_status check_readable(fv_trainer *t, const fv_batch *batch, fv_error *err)
+/* How many batches the run has had. */
+static int64_t position(const fv_trainer *t)
 {
-    int readable = 0;
-    for (int i = 0; i < batch->count; i++) readable += batch->readable[i];
-    if (readable > 0 || batch->count < SURELY_WRONG) return FV_OK;
-    if (t->progress.step > 0) FV_TRY(fv_trainer_save_latest(t, err));
-    return fv_fail(err, FV_ERR_IO,
-                   "epoch %" PRId64 ": none of the %d pictures of batch %" PRId64
-                   " can be read, as warned above: is DataLoader.Train.dataset.image_root right?",
-                   t->progress.epoch + 1, batch->count, t->progress.batch + 1);
+    return t->progress.epoch * t->batches + t->progress.batch;
 }
 
 static fv_status ask_teachers(fv_trainer *t, const fv_batch *batch, fv_plan *plan,
                               const fv_bindings *bindings, fv_error *err)
 {
     if (!t->teachers) return FV_OK;
-    FV_TRY(fv_teachers_ask(t->teachers, batch, (uint64_t)t->progress.step, err));
+    FV_TRY(fv_teachers_ask(t->teachers, batch, (uint64_t)position(t), err));
     for (int i = 0; i < FV_MAX_OUTPUTS; i++)
         if (bindings->others[i])
             fv_plan_feed(plan, bindings->others[i], fv_teachers_answer(t->teachers, i));
     return FV_OK;
+}
+
+static void update(fv_trainer *t)
+{
+    t->rate = fv_schedule_rate(t->schedule, t->progress.step);
+    fv_optimizer_step(t->optimizer, t->rate, t->update_freq);
+    if (t->average) fv_average_update(t->average);
+    t->progress.step++;
 }
 
 static fv_status train_batch(fv_trainer *t, const fv_batch *batch, fv_error *err)
@@ -172,27 +144,40 @@ static fv_status train_batch(fv_trainer *t, const fv_batch *batch, fv_error *err
     fv_plan *plan;
     const fv_bindings *bindings;
     const fv_shape images = { batch->count, batch->height, batch->width, 3 };
-    FV_TRY(check_readable(t, batch, err));
-    FV_TRY(check_labels(t, batch, err));
+    FV_TRY(fv_trainer_check_batch(t, batch, err));
     FV_TRY(fv_program_plan(t->program, FV_TRAIN, images, &plan, &bindings, err));
     fv_plan_feed(plan, bindings->images, batch->images);
     fv_plan_feed(plan, bindings->targets, targets_of(t, batch));
     FV_TRY(ask_teachers(t, batch, plan, bindings, err));
-    fv_plan_set_step(plan, (uint64_t)p->step);
+    fv_plan_set_step(plan, (uint64_t)position(t));
     fv_plan_forward(plan);
     const double loss = (double)fv_plan_value(plan, bindings->loss).data[0];
-    if (!isfinite(loss)) return fail_nonfinite(t, plan, batch, loss, err);
+    if (!isfinite(loss)) return fv_trainer_fail_nonfinite(t, plan, batch, loss, err);
     if (!t->targets)
         p->correct += count_correct(fv_plan_value(plan, bindings->outputs[0]), batch->labels);
-    fv_plan_backward(plan, false);
-    t->rate = fv_schedule_rate(t->schedule, p->step);
-    fv_optimizer_step(t->optimizer, t->rate, 1);
+    fv_plan_backward(plan, fv_trainer_is_midway(t));
 
     p->loss_sum += loss * batch->count;
     p->images += batch->count;
-    p->step++;
     p->batch++;
+    if (!fv_trainer_is_midway(t)) update(t);
     return FV_OK;
+}
+
+/* Batches come in one stream, pass after pass. An epoch ends with a step, so that the next one may
+ * begin with what is left of a pass. */
+static void seek(fv_trainer *t)
+{
+    fv_loader_start(t->options.source->loader, (uint32_t)(position(t) / t->stream),
+                    position(t) % t->stream);
+}
+
+static fv_batch *take(fv_trainer *t)
+{
+    fv_batch *batch = fv_loader_take(t->options.source->loader);
+    if (batch || position(t) % t->stream != 0) return batch;
+    seek(t);
+    return fv_loader_take(t->options.source->loader);
 }
 
 /* Takes a batch and trains on it. */
@@ -200,7 +185,7 @@ static fv_status step(fv_trainer *t, fv_error *err)
 {
     fv_loader *loader = t->options.source->loader;
     const double start = fv_clock_seconds(), waited = fv_loader_wait_seconds(loader);
-    fv_batch *batch = fv_loader_take(loader);
+    fv_batch *batch = take(t);
     if (!batch)
         return fv_fail(err, FV_ERR_IO,
                        "epoch %" PRId64 ": the data end after %" PRId64 " of %" PRId64 " batches",
@@ -239,96 +224,43 @@ static fv_status run_batches(fv_trainer *t, fv_error *err)
     const fv_global_settings *g = &t->settings->global;
     fv_progress *p = &t->progress;
     if (p->batch == t->batches) return FV_OK; /* stopped during the evaluation */
-    fv_loader_start(t->options.source->loader, (uint32_t)p->epoch, p->batch);
+    seek(t);
     while (p->batch < t->batches) {
         FV_TRY(step(t, err));
         fv_train_event event = fv_trainer_event(t, FV_TRAIN_STEP);
-        event.logged = p->batch % g->print_batch_step == 0 || p->batch == t->batches;
+        event.logged =
+            !fv_trainer_is_midway(t) &&
+            (p->batch / t->update_freq % g->print_batch_step == 0 || p->batch == t->batches);
         if (event.logged) {
             write_row(t, &event);
             t->row = (fv_stopwatch){ 0 };
         }
         fv_trainer_tell(t, &event);
         if (stop_wanted(t)) return stop(t, err);
-        if (g->save_steps && p->step % g->save_steps == 0 && p->batch < t->batches)
+        if (g->save_steps && !fv_trainer_is_midway(t) && p->step % g->save_steps == 0 &&
+            p->batch < t->batches)
             FV_TRY(fv_trainer_save_latest(t, err));
     }
     return FV_OK;
 }
 
-static bool evaluation_due(const fv_trainer *t)
-{
-    const fv_global_settings *g = &t->settings->global;
-    const int64_t epoch = t->progress.epoch + 1;
-    if (!t->options.evaluate || !g->eval_during_train) return false;
-    if (epoch == g->epochs) return true;
-    return epoch >= g->start_eval_epoch && epoch % g->eval_interval == 0;
-}
-
-static fv_status evaluate(fv_trainer *t, fv_train_event *event, fv_error *err)
-{
-    fv_trainer_tell(t, event);
-    FV_TRY(t->options.evaluate(t->options.ctx, t->program, &event->score, err));
-    const fv_train_score *s = &event->score;
-    t->evaluation_seconds = s->seconds;
-    const fv_row row = { .kind = FV_ROW_EVAL,
-                         .epoch = event->epoch,
-                         .step = event->step,
-                         .loss = s->loss,
-                         .top1 = s->top1,
-                         .top5 = s->top5,
-                         .lr = t->rate,
-                         .images_per_second =
-                             s->seconds > 0.0 ? (double)s->images / s->seconds : 0.0,
-                         .seconds = t->progress.seconds };
-    fv_journal_row(t->options.journal, &row);
-    event->kind = FV_TRAIN_EVALUATED;
-    return FV_OK;
-}
-
-/* The best is what best_model.h5 holds: if it cannot be written, the old best stays. */
-static fv_status keep_best(fv_trainer *t, fv_train_event *event, fv_error *err)
-{
-    fv_progress *p = &t->progress;
-    if (event->score.top1 < p->best_top1) return FV_OK;
-    const fv_progress before = *p;
-    p->best_top1 = event->score.top1;
-    p->best_epoch = event->epoch;
-    FV_TRY(fv_trainer_save_best(t, &event->best, err));
-    if (!event->best) *p = before;
-    return FV_OK;
-}
-
-static void finish_epoch(fv_progress *p)
-{
-    p->epoch++;
-    p->batch = 0;
-    p->loss_sum = 0.0;
-    p->images = p->correct = 0;
-}
-
 static fv_status run_epoch(fv_trainer *t, fv_error *err)
 {
     const fv_global_settings *g = &t->settings->global;
+    fv_progress *p = &t->progress;
     FV_TRY(run_batches(t, err));
-    const bool due = evaluation_due(t);
-    fv_train_event event = fv_trainer_event(t, FV_TRAIN_EVALUATE);
-    if (due) {
-        const fv_status status = evaluate(t, &event, err);
+    if (fv_trainer_judgement_due(t)) {
+        const fv_status status = fv_trainer_judge(t, err);
         if (status == FV_ERR_INTERRUPTED) return stop(t, err);
         FV_TRY(status);
+    } else {
+        fv_progress_finish_epoch(p);
     }
-    if (g->weight_histograms) fv_journal_weights(t->options.journal, t->params, event.step);
-    finish_epoch(&t->progress);
-    if (due) {
-        FV_TRY(keep_best(t, &event, err));
-        fv_trainer_tell(t, &event);
-    }
-    if (t->progress.epoch % g->save_interval == 0 || t->progress.epoch == g->epochs) {
-        FV_TRY(fv_trainer_save_latest(t, err));
-        FV_TRY(fv_trainer_save_epoch(t, err));
-    }
-    return FV_OK;
+    if (g->weight_histograms) fv_journal_weights(t->options.journal, t->params, p->step);
+    if (p->epoch % g->save_interval != 0 && p->epoch != g->epochs && !fv_trainer_gives_up(t))
+        return FV_OK;
+    FV_TRY(fv_trainer_save_latest(t, err));
+    return fv_trainer_save_epoch(t, err);
 }
 
 fv_status fv_trainer_run(fv_trainer *t, fv_error *err)
@@ -337,7 +269,14 @@ fv_status fv_trainer_run(fv_trainer *t, fv_error *err)
         fv_log(FV_LOG_NOTICE,
                "all %d epochs are already trained: a larger Global.epochs would go on",
                t->settings->global.epochs);
-    while (t->progress.epoch < t->settings->global.epochs) FV_TRY(run_epoch(t, err));
+    while (t->progress.epoch < t->settings->global.epochs && !fv_trainer_gives_up(t))
+        FV_TRY(run_epoch(t, err));
+    if (t->progress.epoch < t->settings->global.epochs)
+        fv_log(FV_LOG_NOTICE,
+               "Global.early_stop: after epoch %" PRId64 " of %d, since Top1 has not risen more "
+               "than %.2f points above %.2f %% in the last %" PRId64 " evaluations",
+               t->progress.epoch, t->settings->global.epochs, 100.0 * t->settings->early_stop.delta,
+               100.0 * t->progress.record, t->progress.stale);
     return fv_trainer_check_files(t, err);
 }
 
@@ -358,7 +297,7 @@ static fv_status make_plans(fv_trainer *t, fv_error *err)
 {
     const fv_source *s = t->options.source;
     const int64_t count = fv_dataset_count(s->dataset);
-    const int64_t last = count - (t->batches - 1) * s->batch_size;
+    const int64_t last = count - (t->stream - 1) * s->batch_size;
     FV_TRY(fv_program_create(&t->program, t->params, t->options.kernels, fv_network_build,
                              &t->network, (uint64_t)t->settings->global.seed, err));
     if (count >= s->batch_size) FV_TRY(plan(t, s->batch_size, err));
@@ -374,6 +313,7 @@ static fv_status make_identity(fv_trainer *t, fv_error *err)
                                      .class_num = t->options.classes,
                                      .seed = t->settings->global.seed,
                                      .batch_size = s->batch_size,
+                                     .update_freq = t->update_freq,
                                      .samples = fv_dataset_count(s->dataset),
                                      .class_names = t->options.class_names,
                                      .preprocess = t->options.preprocess,
@@ -407,7 +347,9 @@ static fv_status make_state(fv_trainer *t, fv_error *err)
     FV_TRY(fv_teachers_create(&t->teachers, &teachers, err));
     FV_TRY(fv_start_freeze(s, t->params, err));
     FV_TRY(fv_optimizer_create(&t->optimizer, s->optimizer, t->params, t->options.kernels, err));
-    return fv_schedule_create(&t->schedule, s->schedule, s->global.epochs, t->batches, err);
+    if (s->ema_decay >= 0.0) FV_TRY(fv_average_create(&t->average, t->params, s->ema_decay, err));
+    return fv_schedule_create(&t->schedule, s->schedule, s->global.epochs,
+                              t->batches / t->update_freq, err);
 }
 
 static fv_status begin_events(fv_trainer *t, int64_t step, fv_error *err)
@@ -427,11 +369,14 @@ static fv_status begin(fv_trainer *t, fv_error *err)
         FV_TRY(fv_journal_begin(t->options.journal, false, 0, false, err));
         return begin_events(t, 0, err);
     }
-    FV_TRY(fv_start_resume(t->settings, &t->identity, t->batches, t->params, t->optimizer, p, err));
-    FV_TRY(fv_journal_begin(t->options.journal, true, p->step, p->batch == 0, err));
+    const fv_run_state state = fv_trainer_state(t);
+    FV_TRY(fv_start_resume(t->settings, &t->identity, t->batches, &state, p, err));
+    /* Till the first step of an epoch the evaluation before it is the last thing with a row. */
+    const bool evaluated = p->batch < t->update_freq;
+    FV_TRY(fv_journal_begin(t->options.journal, true, p->step, evaluated, err));
     FV_TRY(begin_events(t, p->step, err));
     /* Differs only where the number of batches per epoch has changed since. */
-    p->step = p->epoch * t->batches + p->batch;
+    p->step = position(t) / t->update_freq;
     if (p->step > 0) t->rate = fv_schedule_rate(t->schedule, p->step - 1);
     return FV_OK;
 }
@@ -444,9 +389,29 @@ static fv_status make_targets(fv_trainer *t, fv_error *err)
     return t->targets ? FV_OK : fv_fail(err, FV_ERR_NOMEM, "trainer: out of memory for targets");
 }
 
+/* As in PaddleClas: an epoch is as many whole steps as a pass over the data has. */
+static void count_batches(fv_trainer *t)
+{
+    const int wanted = t->settings->global.update_freq;
+    t->stream = fv_loader_batches(t->options.source->loader);
+    t->update_freq = wanted > t->stream ? 1 : wanted;
+    t->batches = t->stream / t->update_freq * t->update_freq;
+    if (wanted > t->stream)
+        fv_log(FV_LOG_WARNING,
+               "Global.update_freq: %d is more than the %" PRId64
+               " batches of an epoch: 1 is used, "
+               "as PaddleClas does",
+               wanted, t->stream);
+    else if (t->batches < t->stream)
+        fv_log(FV_LOG_NOTICE,
+               "Global.update_freq: an epoch ends after %" PRId64 " of %" PRId64 " batches, with a "
+               "whole step; the next one goes on from there",
+               t->batches, t->stream);
+}
+
 static fv_status fill(fv_trainer *t, fv_error *err)
 {
-    t->batches = fv_loader_batches(t->options.source->loader);
+    count_batches(t);
     FV_TRY(make_targets(t, err));
     FV_TRY(make_identity(t, err));
     FV_TRY(make_state(t, err));
@@ -460,7 +425,7 @@ fv_status fv_trainer_create(fv_trainer **out, const fv_trainer_options *options,
     if (!t) return fv_fail(err, FV_ERR_NOMEM, "trainer: out of memory");
     t->options = *options;
     t->settings = options->settings;
-    t->progress.best_top1 = -1.0;
+    t->progress.best_top1 = t->progress.record = -1.0;
     const fv_status status = fill(t, err);
     if (status == FV_OK)
         *out = t;
@@ -475,6 +440,7 @@ void fv_trainer_destroy(fv_trainer *t)
     fv_teachers_destroy(t->teachers);
     fv_program_destroy(t->program);
     fv_schedule_destroy(t->schedule);
+    fv_average_destroy(t->average);
     fv_optimizer_destroy(t->optimizer);
     fv_params_destroy(t->params);
     fv_free(t->targets);

@@ -3,8 +3,10 @@
  *
  *     take a batch -> plan of its shape -> forward -> loss -> backward -> optimiser
  *
- * After each epoch that is to be evaluated, and the last, comes an evaluation, which is the
- * caller's; then best_model.h5 is written if Top-1 is at least the best so far, and latest.h5.
+ * With Global.update_freq, several batches make a step of the optimiser, which their mean gradient
+ * drives. After each epoch that is to be evaluated, and the last, comes an evaluation, which is the
+ * caller's, and with EMA one of the averaged weights; then best_model.h5 is written if Top-1 is at
+ * least the best so far, and latest.h5. Global.early_stop may end it all before the last epoch.
  * What a run computes depends on the config, the seed and the data alone: not on threads,
  * loader workers, or where it was stopped and resumed.
  *
@@ -33,7 +35,7 @@ typedef struct fv_train_score {
 } fv_train_score;
 
 typedef enum fv_train_event_kind {
-    FV_TRAIN_STEP,      /* a step is done */
+    FV_TRAIN_STEP,      /* a batch is done */
     FV_TRAIN_EVALUATE,  /* an evaluation begins */
     FV_TRAIN_EVALUATED, /* it is done: `score`, `best` */
     FV_TRAIN_SAVED      /* a checkpoint was written: `path` */
@@ -48,9 +50,10 @@ typedef struct fv_train_event {
     double loss, top1, rate; /* loss and Top-1 over the epoch so far; top1 NAN: mixed labels */
     double images_per_second, wait_share; /* since the last row of the journal */
     double eta_seconds; /* to the end of the run, evaluations included; -1: not known yet */
-    bool logged;        /* this step has a row in the journal */
+    bool logged;        /* it ends a step that has a row in the journal */
     fv_train_score score;
-    bool best; /* the best so far, saved as such */
+    bool best;     /* the best so far, saved as such */
+    bool averaged; /* of evaluations: the averaged weights are evaluated */
     const char *path;
 } fv_train_event;
 
