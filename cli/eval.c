@@ -9,6 +9,8 @@
 #include "cli/text.h"
 #include "eval/answers.h"
 #include "eval/classifier.h"
+#include "eval/real.h"
+#include "eval/same_classes.h"
 #include "train/settings.h"
 
 #include <jansson.h>
@@ -17,13 +19,18 @@
 #include <unistd.h>
 
 typedef struct eval_options {
-    const char *answers;
+    const char *answers, *real;
+    bool any_classes;
 } eval_options;
 
 /* clang-format off */
 static const fv_option options[] = {
     { "answers", FV_OPTION_TEXT, offsetof(eval_options, answers), .value = "FILE",
       .help = "write a table, tab separated: picture, label, class id of the best answer, its probability" },
+    { "real", FV_OPTION_TEXT, offsetof(eval_options, real), .value = "FILE",
+      .help = "real.json: measure by the reassessed labels (ReaL) too, row i for ILSVRC2012_val_<i>" },
+    { "any-classes", FV_OPTION_FLAG, offsetof(eval_options, any_classes),
+      .help = "evaluate although the classes of the data are not those of the weights" },
     { .name = NULL },
 };
 /* clang-format on */
@@ -37,6 +44,7 @@ typedef struct evaluation {
     fv_classifier *classifier;
     json_t *unreadable;  /* paths */
     fv_answers answers;  /* if they are asked for */
+    fv_real *real;       /* likewise, or NULL */
     int64_t done, right; /* for the progress line */
     double start, told;  /* seconds */
 } evaluation;
@@ -89,11 +97,25 @@ static fv_status open_source(evaluation *e, fv_error *err)
     return FV_OK;
 }
 
+static fv_status check_classes(const evaluation *e, fv_error *err)
+{
+    const eval_options *o = e->arguments->options;
+    const fv_same_classes_options check = { .stored = &e->stored,
+                                            .classes = e->classes,
+                                            .dataset = e->source.dataset,
+                                            .names = e->settings.infer.class_id_map_file,
+                                            .where = "DataLoader.Eval" };
+    return o->any_classes ? FV_OK : fv_same_classes(&check, err);
+}
+
 static fv_status prepare(evaluation *e, fv_config *config, fv_error *err)
 {
+    const eval_options *o = e->arguments->options;
     FV_TRY(fv_settings_read(&e->settings, config, err));
     FV_TRY(open_weights(e, err));
     FV_TRY(open_source(e, err));
+    FV_TRY(check_classes(e, err));
+    if (o->real) FV_TRY(fv_real_load(&e->real, o->real, e->source.dataset, e->classes, err));
     const fv_classifier_options c = { .model = e->settings.arch.model,
                                       .classes = e->classes,
                                       .height = e->source.height,
@@ -108,6 +130,7 @@ static fv_status prepare(evaluation *e, fv_config *config, fv_error *err)
 static void release(evaluation *e)
 {
     fv_answers_deinit(&e->answers);
+    fv_real_destroy(e->real);
     json_decref(e->unreadable);
     fv_classifier_destroy(e->classifier);
     fv_source_close(&e->source);
@@ -132,6 +155,7 @@ static void take_answer(void *ctx, const fv_answer *a)
     evaluation *e = ctx;
     const fv_dataset *dataset = e->source.dataset;
     const eval_options *o = e->arguments->options;
+    if (e->real) fv_real_add(e->real, a);
     if (o->answers) fv_answers_add(&e->answers, fv_dataset_name(dataset, a->sample), a);
     if (!a->logits) {
         char path[4096];
@@ -148,6 +172,20 @@ static void take_answer(void *ctx, const fv_answer *a)
 
 /* ---- Results ---- */
 
+/* What --real adds, on the screen and to the JSON. */
+static void report_real(const evaluation *e, json_t *json)
+{
+    if (!e->real) return;
+    const int64_t images = fv_real_images(e->real);
+    const double top1 = fv_real_top(e->real, 1), top5 = fv_real_top(e->real, 5);
+    fprintf(fv_output(e->arguments),
+            "ReaL: Top1 %.2f %%, Top5 %.2f %% of the %lld images that have such labels\n",
+            100.0 * top1, 100.0 * top5, (long long)images);
+    json_object_set_new(json, "real_top1", json_real(top1));
+    json_object_set_new(json, "real_top5", json_real(top5));
+    json_object_set_new(json, "real_images", json_integer(images));
+}
+
 static fv_status write_results(evaluation *e, const fv_evaluation *result, fv_error *err)
 {
     const eval_options *o = e->arguments->options;
@@ -163,6 +201,7 @@ static fv_status write_results(evaluation *e, const fv_evaluation *result, fv_er
                              "images", (json_int_t)m->images, "top1", top1, "top5", top5, "loss",
                              isfinite(loss) ? json_real(loss) : json_null(), "unreadable",
                              e->unreadable, "images_per_second", rate, "seconds", result->seconds);
+    report_real(e, json);
     return fv_json_write(e->arguments, json, err);
 }
 

@@ -372,6 +372,31 @@ static void test_eval_with_unreadable_pictures(void **state)
     fv_free(answers);
 }
 
+/* The reassessed labels of all pictures are wrong but that of one, which is what the model says. */
+static void test_eval_real(void **state)
+{
+    (void)state;
+    char *answers, *line, real[256] = "[[";
+    size_t bytes;
+    expect(fovea("eval -c eval.yaml --answers answers.tsv"), 0, "Top1 ");
+    assert_ok(fv_file_read(in_folder("answers.tsv"), 4096, &answers, &bytes, &testing_err));
+    line = strchr(strchr(strstr(answers, "00.jpg\t"), '\t') + 1, '\t') + 1;
+    strncat(real, line, strcspn(line, "\t"));
+    strcat(real, "]");
+    fv_free(answers);
+    for (int i = 1; i < PICTURES; i++) strcat(real, i < 7 ? ", []" : ", [199]");
+    strcat(real, "]");
+    put("real.json", real);
+    expect(fovea("eval -c eval.yaml --real real.json --json eval.json"), 0, "ReaL: Top1 ");
+    json_t *json = load_json("eval.json");
+    assert_true(number(json, "real_images") == 5);
+    assert_true(number(json, "real_top1") >= 0.2 && number(json, "real_top1") <= 1.0);
+    assert_true(number(json, "real_top5") >= number(json, "real_top1"));
+    json_decref(json);
+    put("real.json", "[[1]]");
+    expect(fovea("eval -c eval.yaml --real real.json"), 2, "real.json: 1 rows for 11 pictures");
+}
+
 static void test_eval_refuses(void **state)
 {
     (void)state;
@@ -547,6 +572,7 @@ int main(void)
         cmocka_unit_test(test_eval),
         cmocka_unit_test(test_eval_with_unreadable_pictures),
         cmocka_unit_test(test_eval_refuses),
+        cmocka_unit_test(test_eval_real),
         cmocka_unit_test(test_predict),
         cmocka_unit_test(test_predict_with_config),
         cmocka_unit_test(test_json_to_standard_output),
