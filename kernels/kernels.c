@@ -18,6 +18,7 @@ void fv_kernels_init(fv_kernels *k, unsigned cpu)
 #if defined(__x86_64__)
     if (cpu & FV_CPU_AVX2) {
         fv_conv_avx2(k);
+        fv_conv_pack_avx2(k);
         fv_conv_weights_avx2(k);
         fv_winograd_avx2(k);
         fv_winograd_weights_avx2(k);
@@ -32,6 +33,7 @@ void fv_kernels_init(fv_kernels *k, unsigned cpu)
     }
     if (cpu & FV_CPU_AVX512) {
         fv_conv_avx512(k);
+        fv_conv_pack_avx512(k);
         fv_conv_weights_avx512(k);
         fv_winograd_avx512(k);
         fv_winograd_weights_avx512(k);

@@ -18,6 +18,7 @@ void fv_resize_scalar(fv_kernels *k);
 void fv_image_scalar(fv_kernels *k);
 
 void fv_conv_avx2(fv_kernels *k);
+void fv_conv_pack_avx2(fv_kernels *k);
 void fv_conv_weights_avx2(fv_kernels *k);
 void fv_winograd_avx2(fv_kernels *k);
 void fv_winograd_weights_avx2(fv_kernels *k);
@@ -31,6 +32,7 @@ void fv_area_avx2(fv_kernels *k);
 void fv_image_avx2(fv_kernels *k);
 
 void fv_conv_avx512(fv_kernels *k);
+void fv_conv_pack_avx512(fv_kernels *k);
 void fv_conv_weights_avx512(fv_kernels *k);
 void fv_winograd_avx512(fv_kernels *k);
 void fv_winograd_weights_avx512(fv_kernels *k);

@@ -59,9 +59,7 @@ static inline size_t dy_bytes(const fv_conv *c)
 
 static inline size_t rows_bytes(const fv_conv *c)
 {
-    if (!rows_worthwhile(c)) return 0;
-    const size_t row = (size_t)rows_width(&c->window, block_pixels(c)) * (size_t)c->in_c;
-    return aligned((size_t)c->window.kernel_h * row * sizeof(float));
+    return rows_worthwhile(c) ? aligned(rows_floats(c, block_pixels(c)) * sizeof(float)) : 0;
 }
 
 /* Of the whole job. */

@@ -163,11 +163,7 @@ static inline bool grid_tile_part(const grid *g, grid_place at, int from, int co
     const int y = g->y.first + at.y * g->y.step, x = g->x.first + at.x * g->x.step;
     const int pixel = (at.n * g->y.size + y) * g->x.size + x;
     const ptrdiff_t base = (((ptrdiff_t)at.n * g->y.limit + by) * g->x.limit + bx) * g->stride;
-    const ptrdiff_t step = g->x.base_step * g->stride;
-    for (int p = 0; p < count; p++) {
-        t->pixel[from + p] = pixel + p * g->x.step;
-        t->base[from + p] = base + p * step;
-    }
+    tile_fill(t, from, pixel, g->x.step, base, g->x.base_step * g->stride);
     return grid_axis_clear(&g->y, by) && grid_axis_clear(&g->x, bx) &&
            grid_axis_clear(&g->x, bx + (count - 1) * g->x.base_step);
 }
@@ -177,8 +173,8 @@ static inline bool grid_tile_part(const grid *g, grid_place at, int from, int co
 static inline void grid_tile(const grid *g, grid_place *at, int pixels, tile *t, tile_tap *taps)
 {
     const grid_place start = *at;
-    bool clear = true;
     t->pixels = pixels;
+    bool clear = true;
     for (int done = 0; done < pixels;) {
         const int count = fv_min(pixels - done, g->x.count - at->x);
         clear = grid_tile_part(g, *at, done, count, t) && clear;

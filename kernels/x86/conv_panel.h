@@ -20,6 +20,8 @@
 enum {
     TILE_VECTORS = 2,
     TILE_PIXELS = (FV_VECTOR_REGISTERS - TILE_VECTORS - 2) / TILE_VECTORS,
+    TILE_FILLED = (TILE_PIXELS + 7) / 8 * 8,
+    TILE_ROOM = TILE_PIXELS + TILE_FILLED, /* any pixel may be the first of those filled in */
     BLOCK_LANES = TILE_VECTORS * FV_LANES,
 };
 

@@ -22,9 +22,18 @@ typedef struct tile_tap {
 typedef struct tile {
     int pixels, taps;
     const tile_tap *tap;
-    int pixel[TILE_PIXELS];      /* target pixels */
-    ptrdiff_t base[TILE_PIXELS]; /* floats from the first source pixel, for the first tap */
+    int pixel[TILE_ROOM];      /* target pixels */
+    ptrdiff_t base[TILE_ROOM]; /* floats from the first source pixel, for the first tap */
 } tile;
+
+/* Fills in TILE_FILLED pixels of a tile from number `from` on, neighbours in a row. Those after the
+ * last are never looked at: loops of a known length are the fast ones. */
+static inline void tile_fill(tile *t, int from, int pixel, int pixel_step, ptrdiff_t base,
+                             ptrdiff_t base_step)
+{
+    for (int p = 0; p < TILE_FILLED; p++) t->pixel[from + p] = pixel + p * pixel_step;
+    for (int p = 0; p < TILE_FILLED; p++) t->base[from + p] = base + p * base_step;
+}
 
 typedef struct tile_job {
     const float *source; /* first channel of the group */
@@ -32,6 +41,7 @@ typedef struct tile_job {
     const float *panel;
     ptrdiff_t tap_floats; /* of the panel, per tap */
     int channels;         /* source channels */
+    int together;         /* taps whose products make one sum of the first level; tile_run() */
     int lanes;            /* target channels, at most those of the panel */
     float *target;
     ptrdiff_t target_stride;
@@ -93,9 +103,11 @@ FV_ALWAYS_INLINE void tile_store(const tile_job *j, const int *pixel, tile_sums 
             }
         }
     }
+    float *const target = j->target; /* the compiler takes vectors for what may change the job */
+    const ptrdiff_t stride = j->target_stride;
     FV_UNROLL
     for (int p = 0; p < pixels; p++) {
-        float *to = j->target + pixel[p] * j->target_stride;
+        float *to = target + pixel[p] * stride;
         FV_UNROLL
         for (int v = 0; v < vectors; v++)
             tile_put(to + v * FV_LANES, sums[p][v], whole || v < vectors - 1, last);
@@ -107,11 +119,16 @@ FV_ALWAYS_INLINE void tile_run(const tile_job *j, const tile *t, const int pixel
     tile_sums sums;
     _Alignas(64) tile_kept kept;
     bool keeps = false;
-    const int together = fv_max(1, TILE_TERMS / j->channels); /* taps */
+    int part = 0; /* its first tap */
     tile_clear(sums, pixels, TILE_VECTORS);
     for (int k = 0; k < t->taps; k++) {
-        const float *seen[TILE_PIXELS], *w = j->panel + t->tap[k].tap * j->tap_floats;
-        const bool apart = k > 0 && t->tap[k].tap / together != t->tap[k - 1].tap / together;
+        const int tap = t->tap[k].tap;
+        const float *seen[TILE_PIXELS], *w = j->panel + tap * j->tap_floats;
+        bool apart = false;
+        if (tap < part || tap >= part + j->together) {
+            apart = k > 0;
+            part = tap / j->together * j->together;
+        }
         tile_look(j, t, &t->tap[k], seen, pixels);
         for (int i = 0; i < j->channels; i += TILE_TERMS) {
             const int end = fv_min(j->channels, i + TILE_TERMS);

@@ -46,9 +46,7 @@ static size_t lay_out_scratch(sweep *s, const fv_conv *c, void *scratch)
     const size_t taps = (size_t)w->kernel_h * (size_t)w->kernel_w;
     const size_t channels = (size_t)fv_max(c->in_c, c->out_c) / (size_t)c->groups;
     size_t used = 0, rows = 0;
-    if (rows_worthwhile(c))
-        rows = (size_t)w->kernel_h * (size_t)c->in_c *
-               (size_t)rows_width(w, fv_min(w->out_w, SWEEP_MAX_TILES * TILE_PIXELS));
+    if (rows_worthwhile(c)) rows = rows_floats(c, fv_min(w->out_w, SWEEP_MAX_TILES * TILE_PIXELS));
     s->zeros = scratch_cut(scratch, &used, (channels + FV_LANES) * sizeof(float));
     s->tiles = scratch_cut(scratch, &used, SWEEP_MAX_TILES * sizeof(tile));
     s->taps = scratch_cut(scratch, &used, SWEEP_MAX_TILES * taps * sizeof(tile_tap));
@@ -66,156 +64,6 @@ static size_t scratch_bytes(const fv_conv *c)
     return forward_bytes > weights_bytes ? forward_bytes : weights_bytes;
 }
 
-/* ---- Packing ---------------------------------------------------------------------- */
-
-static panel_shape sweep_panels(const fv_conv *c)
-{
-    return rows_worthwhile(c) ? rows_panels(c) : panel_forward(c);
-}
-
-/* The weights in the order of checkpoints: strides in floats, and how many neighbouring taps are
- * one tap of the panels; see conv_rows.h. */
-typedef struct weight_strides {
-    size_t group, source, target;
-    int merged;
-} weight_strides;
-
-/* Where source i (of `sources`, with lane 0) of a tap stands in a panel, and how far its lanes are
- * apart. */
-static float *panel_source(const panel_shape *s, float *panel, int lanes, int tap, int i)
-{
-    if (lanes == BLOCK_LANES)
-        return panel + ((size_t)tap * (size_t)s->sources + (size_t)i) * BLOCK_LANES;
-    const size_t pairs = (size_t)(s->sources + 1) / 2;
-    return panel + ((size_t)tap * pairs + (size_t)(i / 2)) * BLOCK_LANES + i % 2;
-}
-
-static void pack_panel(const panel_shape *s, const weight_strides *stride, const float *w,
-                       const float *scale, int target, float *panel)
-{
-    const int lanes = panel_lanes(s, target), used = fv_min(lanes, s->targets - target);
-    const int step = lanes == BLOCK_LANES ? 1 : 2, channels = s->sources / stride->merged;
-    for (int i = 0; i < s->sources; i++)
-        for (int tap = 0; tap < s->taps; tap++) {
-            float *to = panel_source(s, panel, lanes, tap, i);
-            const float *from = w + (size_t)(i % channels) * stride->source +
-                                (size_t)(tap * stride->merged + i / channels);
-            for (int t = 0; t < used; t++) {
-                const float value = from[(size_t)(target + t) * stride->target];
-                to[t * step] = scale ? value * scale[target + t] : value;
-            }
-            for (int t = used; t < lanes; t++) to[t * step] = 0.0f;
-        }
-    if (lanes == BLOCK_LANES || s->sources % 2 == 0) return;
-    for (int tap = 0; tap < s->taps; tap++) { /* the last pair lacks its second */
-        float *to = panel_source(s, panel, lanes, tap, s->sources - 1) + 1;
-        for (int t = 0; t < lanes; t++) to[t * step] = 0.0f;
-    }
-}
-
-/* The panel of the last targets of a group; see conv_tail.h. */
-static void pack_tail(const panel_shape *s, tail_kind kind, const weight_strides *stride,
-                      const float *w, const float *scale, int target, float *panel)
-{
-    const int used = s->targets - target, channels = s->sources / stride->merged;
-    const ptrdiff_t floats = tail_floats(kind, s->sources);
-    memset(panel, 0, (size_t)s->taps * (size_t)floats * sizeof(float));
-    for (int i = 0; i < s->sources; i++)
-        for (int t = 0; t < used; t++) {
-            float *to = panel + tail_place(kind, s->sources, i, t);
-            const float *from = w + (size_t)(target + t) * stride->target +
-                                (size_t)(i % channels) * stride->source + (size_t)(i / channels);
-            for (int tap = 0; tap < s->taps; tap++) {
-                const float value = from[tap * stride->merged];
-                to[tap * floats] = scale ? value * scale[target + t] : value;
-            }
-        }
-}
-
-/* Targets [first, last), counted over all groups. */
-static void pack(const panel_shape *s, const weight_strides *stride, const float *w,
-                 const float *scale, float *packed, int first, int last)
-{
-    const int tail = tail_choose(s);
-    for (int g = first / s->targets; g * s->targets < last; g++) {
-        const int start = g * s->targets;
-        const float *group = w + (size_t)g * stride->group, *scales = scale ? scale + start : NULL;
-        for (int t = fv_max(first - start, 0); t < fv_min(last - start, s->targets);
-             t += BLOCK_LANES) {
-            float *panel = packed + panel_at(s, g, t);
-            if (tail >= 0 && s->targets - t < BLOCK_LANES)
-                pack_tail(s, tail_kinds[tail], stride, group, scales, t, panel);
-            else
-                pack_panel(s, stride, group, scales, t, panel);
-        }
-    }
-}
-
-/* Targets [first, last) of narrow groups. Weight (target, r) is at target * stride->target +
- * source * stride->source, where group stands before both. */
-static void pack_narrow(const fv_conv *c, const weight_strides *stride, const float *w,
-                        const float *scale, float *packed, int first, int last)
-{
-    const int size = group_size(c), taps = c->window.kernel_h * c->window.kernel_w;
-    const int end = last == c->in_c ? panel_round(last) : last; /* lanes after the last are zero */
-    for (int t = first; t < end; t++) {
-        float *lane = packed + group_panel_at(c, t / FV_LANES * FV_LANES) + t % FV_LANES;
-        const float *group = w + (size_t)(t / size) * stride->group;
-        for (int tap = 0; tap < taps; tap++)
-            for (int r = 0; r < size; r++) {
-                const int target = t % size, source = target ^ r;
-                float value = 0.0f;
-                if (t < last) {
-                    value = group[(size_t)target * stride->target +
-                                  (size_t)source * stride->source + (size_t)tap];
-                    if (scale) value *= scale[t];
-                }
-                lane[(ptrdiff_t)(tap * size + r) * FV_LANES] = value;
-            }
-    }
-}
-
-static void pack_forward(const fv_conv *c, const float *w, const float *scale, float *packed,
-                         int out0, int out1)
-{
-    const panel_shape s = sweep_panels(c);
-    const size_t taps = (size_t)c->window.kernel_h * (size_t)c->window.kernel_w;
-    const size_t row = (size_t)(c->in_c / c->groups) * taps;
-    const weight_strides stride = { .group = (size_t)s.targets * row,
-                                    .source = taps,
-                                    .target = row,
-                                    .merged = rows_worthwhile(c) ? c->window.kernel_w : 1 };
-    if (group_size(c))
-        pack_narrow(c, &stride, w, scale, packed, out0, out1);
-    else
-        pack(&s, &stride, w, scale, packed, out0, out1);
-}
-
-static void pack_backward(const fv_conv *c, const float *w, float *packed, int in0, int in1)
-{
-    const panel_shape s = panel_backward(c);
-    const size_t taps = (size_t)s.taps, row = (size_t)s.targets * taps;
-    const weight_strides stride = {
-        .group = (size_t)s.sources * row, .source = row, .target = taps, .merged = 1
-    };
-    if (group_size(c))
-        pack_narrow(c, &stride, w, NULL, packed, in0, in1);
-    else
-        pack(&s, &stride, w, NULL, packed, in0, in1);
-}
-
-static size_t packed_forward_floats(const fv_conv *c)
-{
-    const panel_shape s = sweep_panels(c);
-    return group_size(c) ? group_packed_floats(c) : panel_floats(&s);
-}
-
-static size_t packed_backward_floats(const fv_conv *c)
-{
-    const panel_shape s = panel_backward(c);
-    return group_size(c) ? group_packed_floats(c) : panel_floats(&s);
-}
-
 /* ---- Sweeps ------------------------------------------------------------------------ */
 
 /* The job for the panel of `lanes` channels that begins at `channel`. */
@@ -229,12 +77,6 @@ static tile_job panel_job(const sweep *s, const float *panel, int channel, int l
     if (job.bias) job.bias += channel;
     if (job.residual) job.residual += channel;
     return job;
-}
-
-/* Pixels of tile i, if a block of `pixels` is cut as evenly as can be. */
-static int tile_share(int pixels, int tiles, int i)
-{
-    return pixels * (i + 1) / tiles - pixels * i / tiles;
 }
 
 static void run_tiles(const tile_job *job, tile_fn *const *functions, const tile *tiles, int count)
@@ -270,8 +112,8 @@ static void run_tail(const tile_job *job, int kind, const tile *tiles, int count
     }
 }
 
-/* Every panel with every tile of a block. */
-static void run_block(const sweep *s, const float *source, int tiles)
+/* Every panel with every tile of a block, whose target pixels are counted from pixel0. */
+static void run_block(const sweep *s, const float *source, ptrdiff_t pixel0, int tiles)
 {
     const panel_shape *panels = &s->panels;
     for (int g = s->channel0 / panels->targets; g * panels->targets < s->channel1; g++) {
@@ -283,7 +125,10 @@ static void run_block(const sweep *s, const float *source, int tiles)
             const int used = fv_min(last - t, BLOCK_LANES);
             tile_job job = panel_job(s, s->packed + panel_at(panels, g, t), start + t, used);
             job.source = source + (ptrdiff_t)g * panels->sources;
+            job.target += pixel0 * job.target_stride;
+            if (job.residual) job.residual += pixel0 * job.residual_stride;
             job.channels = panels->sources;
+            job.together = fv_max(1, TILE_TERMS / panels->sources);
             job.tap_floats =
                 (ptrdiff_t)(wide ? panels->sources : (panels->sources + 1) / 2) * BLOCK_LANES;
             if (s->tail >= 0 && panels->targets - t < BLOCK_LANES) {
@@ -323,59 +168,82 @@ static void run_grid(const sweep *s, const grid *g, int first, int last)
     grid_place at = grid_at(g, first);
     for (int done = first; done < last; done += most) {
         const int pixels = fv_min(most, last - done), tiles = tiles_for(pixels);
+        const int each = pixels / tiles, more = pixels % tiles; /* tiles of one pixel more */
         for (int i = 0; i < tiles; i++)
-            grid_tile(g, &at, tile_share(pixels, tiles, i), &s->tiles[i],
-                      s->taps + (size_t)i * taps);
+            grid_tile(g, &at, each + (i < more), &s->tiles[i], s->taps + (size_t)i * taps);
         if (s->group_size)
             run_narrow(s, tiles);
         else
-            run_block(s, s->source, tiles);
+            run_block(s, s->source, 0, tiles);
     }
 }
 
-/* Outputs [ox, ox + count) of row `row`, from copied input rows or from the input itself; see
- * conv_rows.h. */
-static void run_rows(const sweep *s, const fv_conv *c, int row, int ox, int count, bool copied)
+/* Tiles of a row are all alike but for where they begin: those of the longest row. */
+static void list_row_tiles(const sweep *s, const fv_conv *c, int count)
+{
+    const ptrdiff_t step = (ptrdiff_t)c->window.stride_w * c->in_c;
+    for (int p = 0; p < count; p += TILE_PIXELS) {
+        tile *t = &s->tiles[p / TILE_PIXELS];
+        t->pixels = fv_min(TILE_PIXELS, count - p);
+        t->tap = s->all;
+        tile_fill(t, 0, p, 1, p * step, step);
+    }
+}
+
+/* The rows of the window that are inside, `pitch` pixels apart. */
+static int list_row_taps(const sweep *s, const fv_conv *c, int top, ptrdiff_t pitch)
 {
     const fv_window *w = &c->window;
-    const int n = row / w->out_h, oy = row % w->out_h, tiles = tiles_for(count);
-    const int top = oy * w->stride_h - w->pad_h;
-    ptrdiff_t start = 0, pitch = rows_width(w, count);
-    if (copied)
-        rows_copy(c, s->source, s->source_stride, n, oy, ox, count, s->rows);
-    else {
-        start = ((ptrdiff_t)n * w->in_h + top) * w->in_w + ox * w->stride_w - w->pad_w;
-        pitch = (ptrdiff_t)w->dilation_h * w->in_w;
-    }
     int taps = 0;
     for (int k = 0; k < w->kernel_h; k++) {
         const int iy = top + k * w->dilation_h;
-        if (iy < 0 || iy >= w->in_h) continue;
-        s->all[taps++] = (tile_tap){ k, ~0u, k * pitch * c->in_c };
+        if (iy >= 0 && iy < w->in_h) s->all[taps++] = (tile_tap){ k, ~0u, k * pitch * c->in_c };
     }
-    int p = 0;
+    return taps;
+}
+
+/* `count` outputs of a row from `at` on, from copied input rows or from the input itself; see
+ * conv_rows.h. */
+static void run_rows(const sweep *s, const fv_conv *c, grid_place at, int count, bool copied)
+{
+    const fv_window *w = &c->window;
+    const int n = at.n, oy = at.y, ox = at.x, tiles = tiles_for(count);
+    const int top = oy * w->stride_h - w->pad_h;
+    const float *source = s->rows;
+    ptrdiff_t pitch = rows_width(w, count);
+    if (copied)
+        rows_copy(c, s->source, s->source_stride, n, oy, ox, count, s->rows);
+    else {
+        const ptrdiff_t line = (ptrdiff_t)n * w->in_h + top;
+        source = s->source + (line * w->in_w + ox * w->stride_w - w->pad_w) * c->in_c;
+        pitch = (ptrdiff_t)w->dilation_h * w->in_w;
+    }
+    const int taps = list_row_taps(s, c, top, pitch);
     for (int i = 0; i < tiles; i++) {
-        tile *t = &s->tiles[i];
-        t->pixels = tile_share(count, tiles, i);
-        t->tap = s->all;
-        t->taps = taps;
-        for (int q = 0; q < t->pixels; q++, p++) {
-            t->pixel[q] = row * w->out_w + ox + p;
-            t->base[q] = (start + p * w->stride_w) * c->in_c;
-        }
+        s->tiles[i].taps = taps;
+        s->tiles[i].pixels = fv_min(TILE_PIXELS, count - i * TILE_PIXELS);
     }
-    run_block(s, copied ? s->rows : s->source, tiles);
+    run_block(s, source, ((ptrdiff_t)n * w->out_h + oy) * w->out_w + ox, tiles);
 }
 
 static void forward_rows(const sweep *s, const fv_conv *c, int pixel0, int pixel1)
 {
-    const int out_w = c->window.out_w;
+    const fv_window *w = &c->window;
+    const int most = fv_min(w->out_w, SWEEP_MAX_TILES * TILE_PIXELS), row = pixel0 / w->out_w;
+    const rows_inside inside = rows_find_inside(c, s->source_stride);
+    grid_place at = { row / w->out_h, row % w->out_h, pixel0 % w->out_w };
+    list_row_tiles(s, c, most);
     for (int p = pixel0; p < pixel1;) {
-        const int ox = p % out_w;
-        int count = fv_min(fv_min(out_w - ox, pixel1 - p), SWEEP_MAX_TILES * TILE_PIXELS);
-        const bool copied = rows_cut(c, s->source_stride, ox, &count);
-        run_rows(s, c, p / out_w, ox, count, copied);
+        int count = fv_min(fv_min(w->out_w - at.x, pixel1 - p), most);
+        const bool copied = rows_cut(inside, at.x, &count);
+        run_rows(s, c, at, count, copied);
         p += count;
+        at.x += count;
+        if (at.x < w->out_w) continue;
+        at.x = 0;
+        if (++at.y < w->out_h) continue;
+        at.y = 0;
+        at.n++;
     }
 }
 
@@ -476,10 +344,6 @@ static void backward_data(const fv_conv_backward_data *j)
 void FV_VARIANT(fv_conv)(fv_kernels *k)
 {
     k->conv_scratch_bytes = scratch_bytes;
-    k->conv_packed_forward_floats = packed_forward_floats;
-    k->conv_packed_backward_floats = packed_backward_floats;
-    k->conv_pack_forward = pack_forward;
-    k->conv_pack_backward = pack_backward;
     k->conv_forward = forward;
     k->conv_backward_data = backward_data;
 }

@@ -120,7 +120,8 @@ static void run_panel(const block *b, int g, int t)
     float *sums = b->job->partial + panel_at(panels, g, t);
     outer_fn *const *functions = outer_functions[lanes > FV_LANES];
     outer_job job = { .x_step = b->x_step, .add = b->add };
-    if (used < lanes || tiles * b->taps >= COPY_MIN_TILES) {
+    const bool dense = b->job->dy_stride == lanes; /* already */
+    if (used < lanes || (tiles * b->taps >= COPY_MIN_TILES && !dense)) {
         copy_dy(b, g * panels->targets + t, used, lanes);
         job.dy = b->dy;
         job.dy_step = lanes;

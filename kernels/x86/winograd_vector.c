@@ -150,10 +150,8 @@ static int list_tiles(const sweep *s, int count)
         t->pixels = count * (i + 1) / tiles - count * i / tiles;
         t->tap = &only_tap;
         t->taps = 1;
-        for (int p = 0; p < t->pixels; p++, at++) {
-            t->pixel[p] = at;
-            t->base[p] = at * s->in.tile;
-        }
+        tile_fill(t, 0, at, 1, at * s->in.tile, s->in.tile);
+        at += t->pixels;
     }
     return tiles;
 }
@@ -165,6 +163,7 @@ static void multiply(const sweep *s, int tiles)
     const size_t plane = panel_floats(&s->panels);
     tile_job job = { .zeros = s->zeros,
                      .channels = s->panels.sources,
+                     .together = 1,
                      .target_stride = s->out.tile,
                      .plain = true };
     for (int p = 0; p < WINOGRAD_PLACES; p++) {
