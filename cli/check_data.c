@@ -3,12 +3,11 @@
 #include "cli/check_data.h"
 
 #include "base/clock.h"
-#include "base/compiler.h"
 #include "base/file.h"
 #include "cli/bar.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
-#include "data/source.h"
+#include "data/dataset_config.h"
 #include "train/settings.h"
 
 #include <string.h>
@@ -22,10 +21,10 @@ typedef struct check_options {
 
 /* clang-format off */
 static const fv_option options[] = {
-    { "val", FV_OPTION_TEXT, offsetof(check_options, val), .value = "FOLDER_OR_LIST",
+    { "val", FV_OPTION_TEXT, offsetof(check_options, val), .value = "DATA",
       .help = "the pictures to validate on" },
     { "root", FV_OPTION_TEXT, offsetof(check_options, root), .otherwise_text = "", .value = "DIR",
-      .help = "folder that relative names of lists start from" },
+      .help = "folder that relative names of lists and tables start from" },
     { "classes", FV_OPTION_INT, offsetof(check_options, classes), 0, 1, MAX_CLASSES, .value = "N",
       .help = "labels must be below (default: Arch.class_num, else any will do)" },
     { "labels", FV_OPTION_TEXT, offsetof(check_options, labels), .value = "FILE",
@@ -42,8 +41,9 @@ typedef struct job {
     const fv_arguments *arguments;
     const check_options *options;
     fv_config *config;
-    fv_source sources[FV_TWINS_PARTS];    /* with -c */
-    fv_dataset *datasets[FV_TWINS_PARTS]; /* without */
+    fv_dataset_config keys[FV_TWINS_PARTS]; /* with -c */
+    fv_dataset *datasets[FV_TWINS_PARTS];
+    fv_arena memory;
     fv_check_options check;
     fv_check_report report;
 } job;
@@ -96,24 +96,37 @@ static fv_status read_allowed(job *j, fv_error *err)
     return FV_OK;
 }
 
-/* A source has a loader too, that shall neither read ahead nor take memory. */
-static fv_status open_section(job *j, const fv_settings *settings, int part, fv_error *err)
+/* Takes bad lines of lists down. What does not fit into memory is counted. */
+static void take_line(void *ctx, const char *message)
 {
-    static const char *const quiet[] = { "loader.num_workers=0", "sampler.batch_size=1" };
-    const char *where = part ? "DataLoader.Eval" : "DataLoader.Train";
-    fv_config_node *map = part ? settings->eval : settings->train;
-    for (size_t i = 0; map && i < FV_ARRAY_LEN(quiet); i++) {
-        char setting[64];
-        snprintf(setting, sizeof(setting), "%s.%s", where, quiet[i]);
-        FV_TRY(fv_config_set(j->config, setting, err));
-    }
-    const fv_source_options o = {
-        .where = where, .seed = (uint64_t)settings->global.seed, .training = part == 0, .threads = 1
-    };
-    FV_TRY(fv_source_open(&j->sources[part], map, &o, err));
-    j->check.parts[part] = j->sources[part].dataset;
-    j->report.sources[part] = where;
+    job *j = ctx;
+    fv_check_lines *lines = &j->report.lines;
+    lines->count++;
+    if (lines->messages.count == FV_CENSUS_REASONS) return;
+    char *copy = fv_arena_join(&j->memory, message, "", "");
+    if (copy) fv_list_append(&lines->messages, copy);
+}
+
+/* All labels are wanted, so that those out of range can be told. */
+static fv_status open_part(job *j, int part, const fv_dataset_options *where, fv_error *err)
+{
+    fv_dataset_options o = *where;
+    o.classes = 0;
+    o.bad_line = take_line;
+    o.bad_line_ctx = j;
+    FV_TRY(fv_dataset_open(&j->datasets[part], &o, err));
+    j->check.parts[part] = j->datasets[part];
     return FV_OK;
+}
+
+static fv_status open_section(job *j, fv_config_node *map, int part, fv_error *err)
+{
+    j->report.sources[part] = part ? "DataLoader.Eval" : "DataLoader.Train";
+    if (!map)
+        return fv_fail(err, FV_ERR_CONFIG, "%s: missing: it says where the pictures are",
+                       j->report.sources[part]);
+    FV_TRY(fv_dataset_config_read(&j->keys[part], fv_config_child(map, "dataset"), part == 0, err));
+    return open_part(j, part, &j->keys[part].options, err);
 }
 
 static fv_status open_config(job *j, const char **names, fv_error *err)
@@ -127,23 +140,20 @@ static fv_status open_config(job *j, const char **names, fv_error *err)
                                                    : "--root");
     FV_TRY(fv_arguments_config(j->arguments, &j->config, err));
     FV_TRY(fv_settings_read(&settings, j->config, err));
-    FV_TRY(open_section(j, &settings, 0, err));
-    if (settings.eval) FV_TRY(open_section(j, &settings, 1, err));
+    FV_TRY(open_section(j, settings.train, 0, err));
+    if (settings.eval) FV_TRY(open_section(j, settings.eval, 1, err));
     if (!j->check.classes) j->check.classes = settings.class_num;
     const char *map = settings.infer.class_id_map_file;
     if (!*names && map && fv_file_exists(map)) *names = map;
     return FV_OK;
 }
 
-static fv_status open_path(job *j, const char *path, int part, fv_error *err)
+static fv_status open_path(job *j, const char *const *path, int part, fv_error *err)
 {
-    const bool folder = fv_file_is_folder(path);
-    const fv_dataset_options o = { .image_root = folder ? path : j->options->root,
-                                   .list_path = folder ? NULL : path };
-    FV_TRY(fv_dataset_open(&j->datasets[part], &o, err));
-    j->check.parts[part] = j->datasets[part];
-    j->report.sources[part] = path;
-    return FV_OK;
+    fv_dataset_options o = { .image_root = j->options->root };
+    fv_dataset_options_guess(&o, path);
+    j->report.sources[part] = *path;
+    return open_part(j, part, &o, err);
 }
 
 static fv_status open_all(job *j, fv_error *err)
@@ -155,9 +165,10 @@ static fv_status open_all(job *j, fv_error *err)
         FV_TRY(open_config(j, &names, err));
     } else {
         if (!j->arguments->operand_count)
-            return fv_fail(err, FV_ERR_CONFIG, "which pictures? a folder, a list, or -c FILE");
-        FV_TRY(open_path(j, j->arguments->operands[0], 0, err));
-        if (j->options->val) FV_TRY(open_path(j, j->options->val, 1, err));
+            return fv_fail(err, FV_ERR_CONFIG,
+                           "which pictures? Name DATA, or a configuration with -c");
+        FV_TRY(open_path(j, &j->arguments->operands[0], 0, err));
+        if (j->options->val) FV_TRY(open_path(j, &j->options->val, 1, err));
     }
     if (!names) return FV_OK;
     return fv_labels_load(&j->report.labels, names, MAX_CLASSES, err);
@@ -173,6 +184,7 @@ static fv_status check(job *j, fv_error *err)
     const double start = fv_clock_seconds();
     fv_interrupt_install();
     fv_bar_begin(&bar, "reading");
+    j->check.lines = &j->report.lines;
     j->check.progress = show;
     j->check.ctx = &bar;
     j->check.stop = fv_interrupt_signal();
@@ -206,14 +218,17 @@ static fv_status report(const job *j, fv_error *err)
 static fv_status run(const fv_arguments *arguments, fv_error *err)
 {
     job j = { .arguments = arguments, .options = arguments->options };
+    fv_arena_init(&j.memory);
     fv_status status = open_all(&j, err);
     if (status == FV_OK) status = check(&j, err);
     if (status == FV_OK) status = report(&j, err);
     fv_check_deinit(&j.report.check);
     fv_labels_deinit(&j.report.labels);
+    fv_list_deinit(&j.report.lines.messages);
+    fv_arena_deinit(&j.memory);
     for (int part = 0; part < FV_TWINS_PARTS; part++) {
-        fv_source_close(&j.sources[part]);
         fv_dataset_close(j.datasets[part]);
+        fv_dataset_config_deinit(&j.keys[part]);
     }
     fv_config_destroy(j.config);
     return status;
@@ -222,7 +237,7 @@ static fv_status run(const fv_arguments *arguments, fv_error *err)
 const fv_command fv_command_check_data = {
     .name = "check-data",
     .help = "find what is wrong with a data set",
-    .usage = "-c FILE | FOLDER_OR_LIST [--val FOLDER_OR_LIST] [OPTIONS]",
+    .usage = "-c FILE | DATA [--val DATA] [OPTIONS]",
     .details = "Opens every picture of DataLoader.Train and DataLoader.Eval, or of a folder with\n"
                "one sub-folder per class or a list with \"path label\" per line. Prints counts,\n"
                "sizes, mean and deviation of the colours (over all pixels, each picture counting\n"

@@ -11,6 +11,7 @@
 typedef struct fv_check_report {
     fv_check check;
     const char *sources[FV_TWINS_PARTS]; /* what was read, for people; borrowed */
+    fv_check_lines lines;                /* that lists had to leave out */
     fv_labels labels;                    /* names of classes that the data do not name */
     uint32_t allowed;                    /* bits 1 << fv_check_kind that are no problems */
     double seconds;

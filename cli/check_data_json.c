@@ -67,7 +67,9 @@ static void add_item(void *ctx, const fv_check_item *item)
     listing *l = ctx;
     const fv_check *c = &l->report->check;
     json_t *json;
-    if (fv_check_facts[l->kind].classes) {
+    if (item->line) {
+        json = fv_json_text(item->line);
+    } else if (fv_check_facts[l->kind].about == FV_ABOUT_CLASSES) {
         json = json_pack("{s:i, s:o}", "class", item->label, "name",
                          fv_json_text(fv_check_report_class_name(l->report, 0, item->label)));
     } else {

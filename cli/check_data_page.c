@@ -130,22 +130,36 @@ static void add_class(void *ctx, const fv_check_item *item)
     fv_html_raw(p->html, "</td></tr>\n");
 }
 
+static void add_line(void *ctx, const fv_check_item *item)
+{
+    page *p = ctx;
+    fv_html_raw(p->html, "<tr><td>");
+    fv_html_text(p->html, item->line);
+    fv_html_raw(p->html, "</td></tr>\n");
+}
+
+static fv_check_fn *adder_of(fv_check_kind kind)
+{
+    if (kind == FV_CHECK_UNREADABLE) return add_reason;
+    switch (fv_check_facts[kind].about) {
+    case FV_ABOUT_LINES: return add_line;
+    case FV_ABOUT_CLASSES: return add_class;
+    default: return add_picture;
+    }
+}
+
 static void add_finding(page *p, fv_check_kind kind)
 {
     const fv_check_fact *fact = &fv_check_facts[kind];
     const int64_t found = p->report->check.found[kind];
-    const bool table = fact->classes || kind == FV_CHECK_UNREADABLE;
+    const bool table = adder_of(kind) != add_picture;
     const int limit = table ? ROWS : THUMBS;
     p->kind = kind;
     fv_html_rawf(p->html, "<h3 id=%s>%s (", fact->key, fact->key);
     fv_html_count(p->html, found);
     fv_html_rawf(p->html, ")</h3>\n<p class=soft>%s</p>\n<div class=%s>\n", fact->text,
                  table ? "scroll><table" : "thumbs");
-    fv_check_each(&p->report->check, kind, limit,
-                  fact->classes                 ? add_class
-                  : kind == FV_CHECK_UNREADABLE ? add_reason
-                                                : add_picture,
-                  p);
+    fv_check_each(&p->report->check, kind, limit, adder_of(kind), p);
     fv_html_raw(p->html, table ? "</table></div>\n" : "</div>\n");
     if (found > limit) {
         fv_html_raw(p->html, "<p class=soft>and ");

@@ -182,7 +182,9 @@ static void print_item(void *ctx, const fv_check_item *item)
     const printing *p = ctx;
     const table *t = p->table;
     fputs("          ", t->out);
-    if (fv_check_facts[p->kind].classes) {
+    if (item->line) {
+        print_all(t->out, item->line);
+    } else if (fv_check_facts[p->kind].about == FV_ABOUT_CLASSES) {
         print_label(t, 0, item->label);
     } else {
         print_place(t, &item->place);

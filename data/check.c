@@ -7,8 +7,8 @@
 
 /* Oddities are worth knowing; only damage is a problem. */
 const fv_check_fact fv_check_facts[FV_CHECK_KINDS] = {
-#define X(name, key_, text_, problem_) \
-    [name] = { .key = key_, .text = text_, .problem = problem_, .classes = name >= FV_CHECK_NAMES },
+#define X(name, key_, text_, about_) \
+    [name] = { .key = key_, .text = text_, .problem = true, .about = about_ },
     FV_CHECK_LIST(X)
 #undef X
 #define X(name, key_, text_) \
@@ -140,6 +140,15 @@ static void walk_classes(walk *w)
     }
 }
 
+static void walk_lines(walk *w)
+{
+    const fv_check_lines *lines = w->check->lines;
+    for (int i = 0; lines && i < lines->messages.count && w->left > 0; i++) {
+        const fv_check_item item = { .line = lines->messages.items[i] };
+        hand_over(w, &item);
+    }
+}
+
 static void walk_pictures(walk *w)
 {
     for (int part = 0; part < w->check->part_count; part++) {
@@ -168,7 +177,9 @@ static void walk_twins(walk *w)
         const group g = open_group(w->check, i);
         for (const fv_place *p = g.first; p < g.end && w->left > 0; p++) {
             if (!is_marked(w, p)) continue;
-            const fv_check_item item = { *p, find_partner(w, &g, p), label_of(w->check, p) };
+            const fv_check_item item = { .place = *p,
+                                         .partner = find_partner(w, &g, p),
+                                         .label = label_of(w->check, p) };
             hand_over(w, &item);
         }
     }
@@ -178,7 +189,9 @@ void fv_check_each(const fv_check *check, fv_check_kind kind, int64_t limit, fv_
                    void *ctx)
 {
     walk w = { check, kind, limit, fn, ctx };
-    if (fv_check_facts[kind].classes)
+    if (fv_check_facts[kind].about == FV_ABOUT_LINES)
+        walk_lines(&w);
+    else if (fv_check_facts[kind].about == FV_ABOUT_CLASSES)
         walk_classes(&w);
     else if (kind == FV_CHECK_CONFLICT || kind == FV_CHECK_OVERLAP || kind == FV_CHECK_DUPLICATE)
         walk_twins(&w);
@@ -235,6 +248,8 @@ static fv_status run(fv_check *c, const fv_check_options *options, fv_error *err
     for (int part = 0; part < c->part_count; part++)
         count_bits(c->flags[part], c->parts[part].count, c->found);
     count_bits(c->class_flags, c->classes, c->found);
+    c->lines = options->lines;
+    c->found[FV_CHECK_LINES] = c->lines ? c->lines->count : 0;
     return FV_OK;
 }
 

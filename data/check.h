@@ -2,27 +2,38 @@
 /* data/check.h - what is wrong with a data set, before anything is trained on it.
  *
  * A data set has a part to train on and, mostly, one to validate on. Findings are about pictures
- * or about classes; each is a bit on those it is about.
+ * or about classes: a bit on each of those; or about lines of lists.
  */
 #ifndef FV_DATA_CHECK_H
 #define FV_DATA_CHECK_H
 
+#include "base/list.h"
 #include "data/twins.h"
 
-/* Name for programs, what it is for people; then whether it counts as a problem. */
+/* What a finding is about. */
+typedef enum fv_check_about { FV_ABOUT_PICTURES, FV_ABOUT_CLASSES, FV_ABOUT_LINES } fv_check_about;
+
+/* Name for programs, what it is for people, what it is about. All are problems. */
 #define FV_CHECK_LIST(X) \
-    X(FV_CHECK_UNREADABLE, "unreadable", "cannot be read", true) \
-    X(FV_CHECK_RANGE, "labels_out_of_range", "label is not below the number of classes", true) \
+    X(FV_CHECK_LINES, "bad_lines", "line of a list that cannot be used", FV_ABOUT_LINES) \
+    X(FV_CHECK_UNREADABLE, "unreadable", "cannot be read", FV_ABOUT_PICTURES) \
+    X(FV_CHECK_RANGE, "labels_out_of_range", "label is not below the number of classes", \
+      FV_ABOUT_PICTURES) \
     X(FV_CHECK_CONFLICT, "conflicting_labels", "the same picture has another label elsewhere", \
-      true) \
-    X(FV_CHECK_OVERLAP, "overlap", "validation picture that is also trained on", true) \
-    X(FV_CHECK_DUPLICATE, "duplicates", "copy of a picture before it in the same part", true) \
-    X(FV_CHECK_NAMES, "class_names_differ", "class is called otherwise in validation", true) \
-    X(FV_CHECK_EMPTY, "classes_without_training", "class without a picture to train on", true) \
-    X(FV_CHECK_MISSING, "classes_missing_in_val", "class without a picture to validate on", true)
+      FV_ABOUT_PICTURES) \
+    X(FV_CHECK_OVERLAP, "overlap", "validation picture that is also trained on", \
+      FV_ABOUT_PICTURES) \
+    X(FV_CHECK_DUPLICATE, "duplicates", "copy of a picture before it in the same part", \
+      FV_ABOUT_PICTURES) \
+    X(FV_CHECK_NAMES, "class_names_differ", "class is called otherwise in validation", \
+      FV_ABOUT_CLASSES) \
+    X(FV_CHECK_EMPTY, "classes_without_training", "class without a picture to train on", \
+      FV_ABOUT_CLASSES) \
+    X(FV_CHECK_MISSING, "classes_missing_in_val", "class without a picture to validate on", \
+      FV_ABOUT_CLASSES)
 
 typedef enum fv_check_kind {
-#define X(name, key, text, problem) name,
+#define X(name, key, text, about) name,
     FV_CHECK_LIST(X)
 #undef X
         FV_CHECK_ODD, /* the oddities of data/inspect.h follow */
@@ -32,9 +43,15 @@ typedef enum fv_check_kind {
 typedef struct fv_check_fact {
     const char *key, *text;
     bool problem; /* or only worth knowing */
-    bool classes; /* about classes, not pictures */
+    fv_check_about about;
 } fv_check_fact;
 extern const fv_check_fact fv_check_facts[FV_CHECK_KINDS];
+
+/* Lines of lists that were left out, as fv_dataset_options.bad_line tells of them. */
+typedef struct fv_check_lines {
+    int64_t count;
+    fv_list messages; /* of the first ones, FV_CENSUS_REASONS at most; borrowed */
+} fv_check_lines;
 
 typedef struct fv_check {
     fv_census parts[FV_TWINS_PARTS]; /* to train on, to validate on */
@@ -43,6 +60,7 @@ typedef struct fv_check {
     int classes;                     /* as given, or as many as there are labels */
     uint32_t *class_flags;           /* [classes] */
     fv_twins twins;
+    const fv_check_lines *lines;   /* borrowed, or NULL */
     int64_t found[FV_CHECK_KINDS]; /* how many pictures or classes have the bit */
 } fv_check;
 
@@ -50,6 +68,7 @@ typedef struct fv_check_options {
     const fv_dataset *parts[FV_TWINS_PARTS]; /* borrowed; the second may be NULL. Opened with
                                                 classes = 0, so that all labels are seen */
     int classes;                             /* labels must be below; 0: any will do */
+    const fv_check_lines *lines;             /* borrowed, or NULL */
     void (*progress)(void *ctx, int64_t done, int64_t total); /* or NULL */
     void *ctx;
     const volatile sig_atomic_t *stop;
@@ -64,6 +83,7 @@ typedef struct fv_check_item {
     const fv_place *partner; /* the other one if it is about two, else NULL: of a duplicate and an
                                 overlap the first, of a conflict the first with another label */
     int label;               /* of the picture; or the class that it is about */
+    const char *line;        /* what is wrong with the line that it is about, else NULL */
 } fv_check_item;
 
 /* The first `limit` findings of a kind, in the order of parts, pictures, and classes; but those

@@ -49,6 +49,10 @@ typedef struct fv_dataset_options {
     int classes;            /* labels must be below; 0: not checked, counted from the data */
     const char *label_list; /* file "id name" per line with class names, or NULL */
     fv_split split;
+    /* For those who check lists: told of each line of a list that cannot be used, which is then
+     * left out. NULL: the first such line is an error. */
+    void (*bad_line)(void *ctx, const char *message);
+    void *bad_line_ctx;
 } fv_dataset_options;
 
 /* Sets kind and where the pictures are from one path: a folder of folders; by the end of its name a

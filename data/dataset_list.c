@@ -138,9 +138,18 @@ fv_status fv_dataset_read_list(fv_dataset *d, const fv_dataset_options *o, fv_er
     FV_TRY(fv_dataset_grow(&samples, sizeof(*d->samples), 0, count, &d->room, err));
     d->samples = samples;
 
-    while (next_line(&l)) FV_TRY(read_sample(d, &l, o, err));
+    bool any = false;
+    while (next_line(&l)) {
+        fv_error why;
+        const fv_status status = read_sample(d, &l, o, &why);
+        any = true;
+        if (status == FV_OK) continue;
+        if (!o->bad_line) return fv_fail(err, status, "%s", why.message);
+        o->bad_line(o->bad_line_ctx, why.message);
+    }
     if (d->count) return FV_OK;
-    return fv_fail(err, FV_ERR_FORMAT, "%s: the list is empty", o->list_path);
+    return fv_fail(err, FV_ERR_FORMAT, "%s: %s", o->list_path,
+                   any ? "no line of the list can be used" : "the list is empty");
 }
 
 /* ---- Names of classes ---- */

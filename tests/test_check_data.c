@@ -167,9 +167,16 @@ static void test_lists(void **state)
            "          train dog/12.jpg: label 3\n");
     fovea(1, "list.txt --root good");
     expect("classes_without_training class without a picture to train on\n          2\n");
-    put("broken.txt", "<i>cat/00.jpg 0\ndog/10.jpg\n");
-    fovea(1, "broken.txt --root good");
-    expect("fovea check-data: broken.txt:2: no label: expected a path and a label");
+    put("broken.txt", "<i>cat/00.jpg 0\ndog/10.jpg\ndog/11.jpg one\ndog/12.jpg 1\nx.jpg -1\n");
+    fovea(1, "broken.txt --root good --html lines.html");
+    expect("       3  bad_lines                line of a list that cannot be used\n"
+           "          broken.txt:2: no label: expected a path and a label, not \"dog/10.jpg\"\n"
+           "          broken.txt:3: the label must be a number, not \"one\"\n");
+    put("hopeless.txt", "a b c\n");
+    fovea(1, "hopeless.txt");
+    expect("fovea check-data: hopeless.txt: no line of the list can be used\n");
+    put("table.csv", "path,label\n<i>cat/00.jpg,0\ndog/10.jpg,1\n");
+    fovea(0, "table.csv --root good");
 }
 
 static void test_config(void **state)
@@ -193,7 +200,7 @@ static void test_config(void **state)
     fovea(2, "-c c.yaml good");
     expect("fovea check-data: -c: the configuration says where the pictures are: leave out good\n");
     fovea(2, "");
-    expect("fovea check-data: which pictures? a folder, a list, or -c FILE\n");
+    expect("fovea check-data: which pictures? Name DATA, or a configuration with -c\n");
 }
 
 int main(void)
