@@ -20,6 +20,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import warnings
 import zlib
 
 try:
@@ -244,8 +245,12 @@ def golden():
 def main():
     if hasattr(cv2, "ipp"):
         cv2.ipp.setUseIPP(False)  # another library's bicubic, which rounds otherwise
+    warnings.filterwarnings("ignore", "Palette images with Transparency")
     if sys.argv[1:] == ["--golden"]:
         return golden()
+    if len(sys.argv) < 2:
+        print("usage: compare_pictures.py PROGRAM [PICTURE or FOLDER]... | --golden", file=sys.stderr)
+        return 2
     program, *given = sys.argv[1:]
     paths = []
     for path in given:
