@@ -41,14 +41,26 @@ static const fv_option options[] = {
 
 static const char *const part_names[FV_IMAGENET_PARTS] = { "train", "val" };
 
+/* The bar of the step at hand. */
+typedef struct progress {
+    fv_bar bar;
+    const char *step; /* NULL: none yet */
+    int64_t done;
+} progress;
+
 static void show_progress(void *ctx, const char *what, int64_t done, int64_t total)
 {
-    fv_bar *bar = ctx;
-    if (!bar->verb || strcmp(bar->verb, what) != 0) {
-        fv_bar_end(bar);
-        fv_bar_begin(bar, what);
+    progress *p = ctx;
+    if (!p->step || strcmp(p->step, what) != 0 || done < p->done) {
+        fv_bar_end(&p->bar);
+        fv_bar_begin(&p->bar, what);
+        p->step = what;
+        p->done = -1;
     }
-    fv_bar_show(bar, done, total);
+    if (done == p->done) return;
+    p->done = done;
+    fv_bar_show(&p->bar, done, total);
+    if (done == total) fv_bar_end(&p->bar); /* warnings may follow */
 }
 
 static void print_table(FILE *out, const fv_imagenet_report *r)
@@ -105,7 +117,7 @@ static fv_status run(const fv_arguments *arguments, fv_error *err)
 {
     const prepare_options *o = arguments->options;
     const char *folder = arguments->operands[0];
-    fv_bar bar = { .verb = NULL };
+    progress shown = { .step = NULL };
     const fv_imagenet_options prepare = { .folder = folder,
                                           .out = o->out,
                                           .parts = { o->train, o->val },
@@ -116,12 +128,12 @@ static fv_status run(const fv_arguments *arguments, fv_error *err)
                                           .renumber = o->renumber,
                                           .replace = o->replace,
                                           .progress = show_progress,
-                                          .ctx = &bar,
+                                          .ctx = &shown,
                                           .stop = fv_interrupt_signal() };
     fv_imagenet_report report;
     fv_interrupt_install();
     const fv_status status = fv_imagenet_prepare(&report, &prepare, err);
-    fv_bar_end(&bar);
+    fv_bar_end(&shown.bar);
     if (status != FV_OK) return status;
     print_result(fv_output(arguments), folder, &report);
     json_t *json = json_pack("{s:o, s:o, s:o, s:i, s:b, s:o}", "folder", fv_json_text(folder),

@@ -199,7 +199,7 @@ static fv_status check_room(const fv_imagenet_place *place, const fv_tar *tar, f
     if (room >= need) return FV_OK;
     rmdir(place->path);
     return fv_fail(err, FV_ERR_IO,
-                   "%.300s: the disk has too little room: %.1f GB are needed, %.1f GB are free",
+                   "%.300s: the disk has too little room: %.3g GB are needed, %.3g GB are free",
                    place->path, (double)need / 1e9, (double)room / 1e9);
 }
 

@@ -163,7 +163,7 @@ static void test_noise(void **state)
     char *good = NULL;
     size_t size = 0;
     assert_ok(fv_file_read(in_folder("good.mat"), 1 << 20, &good, &size, &testing_err));
-    for (int round = 0; round < 500; round++) {
+    for (int round = 0; round < 200; round++) {
         tar_bytes file = { .data = NULL };
         mat_put(&file, good, size);
         for (int k = 0; k < 3; k++) {
