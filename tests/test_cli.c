@@ -416,6 +416,25 @@ static void test_eval_refuses(void **state)
            "did you mean \"pretrained_model\"?");
 }
 
+static void test_prepare_imagenet(void **state)
+{
+    (void)state;
+    expect(fovea("prepare-imagenet imagenet"), 2, "imagenet: no such folder\n");
+    assert_ok(fv_file_make_folder(in_folder("imagenet/val/n01751748"), &testing_err));
+    put("imagenet/val/n01751748/ILSVRC2012_val_00000001.JPEG", "x");
+    expect(fovea("prepare-imagenet imagenet --json prepared.json"), 0,
+           "  cls_label_path: imagenet/val_list.txt\n");
+    expect(0, 0, "warning: val: 1 picture, but the whole set has 50000\n");
+    json_t *json = load_json("prepared.json"), *val = json_object_get(json, "val");
+    assert_true(json_is_null(json_object_get(json, "train")));
+    assert_true(json_is_true(json_object_get(json, "standard")));
+    assert_true(number(json, "classes") == 1000);
+    assert_true(number(val, "pictures") == 1 && number(val, "pictures_due") == 50000);
+    assert_string_equal(text(val, "list"), "imagenet/val_list.txt");
+    assert_string_equal(text(val, "source"), "imagenet/val: folders by WNID");
+    json_decref(json);
+}
+
 static void test_predict(void **state)
 {
     (void)state;
@@ -573,6 +592,7 @@ int main(void)
         cmocka_unit_test(test_eval_with_unreadable_pictures),
         cmocka_unit_test(test_eval_refuses),
         cmocka_unit_test(test_eval_real),
+        cmocka_unit_test(test_prepare_imagenet),
         cmocka_unit_test(test_predict),
         cmocka_unit_test(test_predict_with_config),
         cmocka_unit_test(test_json_to_standard_output),
