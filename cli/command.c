@@ -9,6 +9,7 @@ static const fv_command *const commands[] = {
     &fv_command_train,
     &fv_command_eval,
     &fv_command_predict,
+    &fv_command_report,
     &fv_command_info,
     &fv_command_bench,
     &fv_command_synth,

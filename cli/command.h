@@ -54,6 +54,7 @@ extern const fv_command fv_command_bench;
 extern const fv_command fv_command_train;
 extern const fv_command fv_command_eval;
 extern const fv_command fv_command_predict;
+extern const fv_command fv_command_report;
 extern const fv_command fv_command_synth;
 extern const fv_command fv_command_prepare_imagenet;
 extern const fv_command fv_command_show_batch;

@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "cli/retype.h"
 #include "cli/text.h"
+#include "cli/train_record.h"
 #include "cli/unreadable.h"
 #include "eval/evaluator.h"
 #include "eval/labels.h"
@@ -33,6 +34,8 @@ typedef struct session {
     int64_t eval_unreadable;        /* of the last evaluation */
     int64_t listed;                 /* unreadable pictures in the file; -1: not looked at yet */
     fv_trainer *trainer;
+    fv_train_record record;
+    char page[4096]; /* the report; "": not written */
 } session;
 
 /* ---- What the trainer asks for ---- */
@@ -42,6 +45,8 @@ static fv_status evaluate(void *ctx, fv_program *program, fv_train_score *out, f
     session *s = ctx;
     const fv_evaluator_options options = { .program = program,
                                            .source = &s->eval,
+                                           .each = fv_train_record_answer,
+                                           .ctx = &s->record,
                                            .stop = fv_interrupt_signal() };
     fv_evaluation result;
     FV_TRY(fv_evaluate(&result, &options, err));
@@ -70,6 +75,7 @@ static void show_event(void *ctx, const fv_train_event *event)
     fv_error again; /* if it fails, it will again at the end, which tells */
     fv_console_event(&s->console, event);
     if (event->kind == FV_TRAIN_SAVED) (void)list_unreadable(s, &again);
+    fv_train_record_event(&s->record, event);
 }
 
 /* ---- Opening ---- */
@@ -182,6 +188,18 @@ static void note_start(session *s)
     fv_console_note(&s->console, line);
 }
 
+static void begin_record(session *s)
+{
+    const fv_train_facts facts = { .arguments = s->arguments,
+                                   .settings = &s->settings,
+                                   .train = &s->train,
+                                   .eval = &s->eval,
+                                   .trainer = s->trainer,
+                                   .classes = s->classes,
+                                   .class_names = s->class_names };
+    fv_train_record_begin(&s->record, &facts);
+}
+
 static fv_status open_session(session *s, fv_error *err)
 {
     note_start(s);
@@ -199,6 +217,7 @@ static fv_status open_session(session *s, fv_error *err)
 
 static void close_session(session *s)
 {
+    fv_train_record_deinit(&s->record);
     fv_trainer_destroy(s->trainer);
     fv_source_close(&s->eval);
     fv_source_close(&s->train);
@@ -286,6 +305,7 @@ static fv_status say_end(session *s, fv_error *err)
                    "%" PRId64 " training pictures could not be read, others took their place: "
                    "%s/" FV_UNREADABLE_NAME,
                    unreadable, s->settings.global.output_dir);
+    if (s->page[0]) say_result(s, "the report, for a browser: %s", s->page);
     if (s->settings.eval) {
         fv_retype(command, sizeof(command), s->arguments, "eval", "Global.pretrained_model", best);
         say_result(s, "to evaluate it: %s", command);
@@ -300,8 +320,10 @@ static fv_status train(session *s, fv_error *err)
 {
     FV_TRY(open_session(s, err));
     say_banner(s);
+    begin_record(s);
     fv_interrupt_install();
     const fv_status status = fv_trainer_run(s->trainer, err);
+    fv_train_record_end(&s->record, s->page, sizeof(s->page));
     if (status == FV_ERR_INTERRUPTED) say_resume(s);
     FV_TRY(status);
     FV_TRY(say_end(s, err));
@@ -327,11 +349,12 @@ const fv_command fv_command_train = {
     .name = "train",
     .help = "train a model, fine-tune one, or go on where a run stopped",
     .usage = "-c FILE [-o Key.Sub=value]...",
-    .details = "Writes to Global.output_dir: latest.h5 and best_model.h5 (weights and everything\n"
-               "needed to go on), train.log, metrics.csv and metrics.jsonl, and unreadable.txt if\n"
-               "pictures could not be read. Starts from\n"
-               "Global.pretrained_model, or goes on from Global.checkpoints, in the middle of an\n"
-               "epoch too. SIGINT and SIGTERM finish the step, save, and tell how to go on.",
+    .details =
+        "Writes to Global.output_dir: latest.h5 and best_model.h5 (weights and everything\n"
+        "needed to go on), report.html, train.log, metrics.csv and metrics.jsonl, tensorboard/,\n"
+        "and unreadable.txt if pictures could not be read. Starts from\n"
+        "Global.pretrained_model, or goes on from Global.checkpoints, in the middle of an\n"
+        "epoch too. SIGINT and SIGTERM finish the step, save, and tell how to go on.",
     .takes_config = true,
     .computes = true,
     .run = run,

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /* In units of the drawing, that is scaled to the width there is. */
-enum { WIDTH = 480, HEIGHT = 220, LEFT = 46, RIGHT = 472, TOP = 12, BOTTOM = 186, LETTER = 8 };
+enum { WIDTH = 480, HEIGHT = 224, LEFT = 46, RIGHT = 472, TOP = 12, BOTTOM = 186, LETTER = 8 };
 
 enum { MARKS = 60 /* a curve of so many points at most has a mark at each */ };
 
@@ -199,7 +199,7 @@ static void draw_x_axis(fv_html *html, const axis *a, const char *name)
         write_number(number, sizeof(number), value);
         draw_tick(html, place(a, value, LEFT, RIGHT), number, &end);
     }
-    fv_html_rawf(html, "<text x=%d y=%d text-anchor=middle>", (LEFT + RIGHT) / 2, HEIGHT - 1);
+    fv_html_rawf(html, "<text x=%d y=%d text-anchor=middle>", (LEFT + RIGHT) / 2, HEIGHT - 5);
     fv_html_text(html, name);
     fv_html_raw(html, "</text>");
 }

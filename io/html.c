@@ -64,6 +64,14 @@ static const char *const style[] = {
     "justify-content:center;width:100%;height:112px;object-fit:contain;border-radius:4px;"
     "background:var(--grid);color:var(--soft);font-size:.85rem}"
     ".thumbs figcaption{font-size:.8rem;line-height:1.35;margin-top:6px;overflow-wrap:anywhere}"
+    ".matrix{width:auto}.matrix th{text-align:right;max-width:min(220px,34vw);"
+    "overflow:hidden;text-overflow:ellipsis}"
+    ".matrix th:first-child{position:sticky;left:0;background:var(--card)}"
+    ".matrix td{min-width:38px;padding:6px 4px;"
+    "text-align:center;border-bottom:0;font-variant-numeric:tabular-nums}"
+    ".map img{width:100%;max-width:640px;height:auto;image-rendering:pixelated;"
+    "border:1px solid #dfe3e8}"
+    "@media(prefers-color-scheme:dark){.map img{filter:invert(1) hue-rotate(180deg)}}"
     "a{color:var(--c0)}details{margin:10px 0}summary{cursor:pointer;color:var(--c0)}"
     "footer{margin-top:40px;color:var(--soft);font-size:.87rem}",
 };

@@ -10,6 +10,7 @@
  *     <div class=cards><div class=card>   a figure in <b>, its meaning in <span>
  *     <div class=charts>                  charts side by side where there is room
  *     <div class=scroll><table>           numbers in cells with class=n, a bar in class=bar
+ *     <table class=matrix>                numbers in a square; <div class=map>: a picture of one
  *     <div class=thumbs><figure>          pictures with captions; class=path: may break anywhere
  *     <p class="verdict good">            or bad: the answer in a sentence
  *     <span class="tag bad">              or good, note: a word in a coloured box

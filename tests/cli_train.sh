@@ -118,6 +118,13 @@ train nan -o Optimizer.lr.learning_rate=900 -o 'Optimizer.regularizer={name: L2,
 check "a loss that is not finite ends with 1 and names the layer"
 [ "$(wc -l <"$work/plain/metrics.jsonl")" -eq "$(($(wc -l <"$work/plain/metrics.csv") - 1))" ]
 check "both files of metrics have the same rows"
+"$fovea" report "$work/plain" "$work/two" --out "$work/both.html" >"$work/out" 2>"$work/err" &&
+    [ "$(tail -n 1 "$work/out")" = "the page is $work/both.html: open it in a browser" ] &&
+    grep -q '</html>' "$work/both.html" && grep -q 'Worst mistakes' "$work/plain/report.html"
+check "a report of a run, and one of two"
+"$fovea" report "$work/data" >/dev/null 2>"$work/err"
+[ $? -eq 1 ] && grep -q ': no metrics.csv there: is it the output_dir of a run?' "$work/err"
+check "a report of what is no run ends with 1"
 grep -q 'weights: crc32' "$work/plain/train.log" && [ -s "$work/plain/best_model.h5" ]
 check "the log and the best model are there"
 

@@ -83,8 +83,8 @@ static void test_a_torn_line_is_left_out(void **unused)
     assert_true(h.count == 0 && !h.torn);
     fv_history_deinit(&h);
     load(&h, "more,seconds,data_wait_share,images_per_second,lr,top5,top1,loss,step,epoch,kind\n"
-             "x,9,,,,,,2,1,1,eval\n");
-    assert_true(h.rows[0].kind == FV_ROW_EVAL && h.rows[0].seconds == 9.0);
+             "x,9,,,,,,2,1,1,eval_ema\n");
+    assert_true(h.rows[0].kind == FV_ROW_EVAL_AVERAGE && h.rows[0].seconds == 9.0);
     fv_history_deinit(&h);
 }
 
@@ -109,8 +109,8 @@ static void test_refusals(void **unused)
     assert_refused(HEADER "eval,1\n", ":2: 2 fields, but the header has 10");
     assert_refused(HEADER TRAIN "train,1,6,0.5,,,0.1,100.00,0.1250,1.00,\n",
                    ":3: more fields than the 10 of the header");
-    assert_refused(HEADER "test,1,3,0.5,,,0.1,100.00,0.1250,1.00\n",
-                   ":2: kind: \"test\" makes no sense");
+    assert_refused(HEADER "eval_,1,3,0.5,,,0.1,100.00,0.1250,1.00\n",
+                   ":2: kind: \"eval_\" makes no sense");
     assert_refused(HEADER "train,0,3,0.5,,,0.1,100.00,0.1250,1.00\n",
                    ":2: epoch: \"0\" makes no sense");
     assert_refused(HEADER "train,1,99999999999999999999,0.5,,,0.1,100.00,0.1250,1.00\n",

@@ -103,8 +103,11 @@ static bool read_number(const char *text, double *out)
 
 static bool read_kind(const char *text, fv_row_kind *out)
 {
-    *out = strcmp(text, "eval") == 0 ? FV_ROW_EVAL : FV_ROW_TRAIN;
-    return *out == FV_ROW_EVAL || strcmp(text, "train") == 0;
+    for (int kind = 0; kind < FV_ROW_KINDS; kind++) {
+        *out = (fv_row_kind)kind;
+        if (strcmp(text, fv_row_kind_name(*out)) == 0) return true;
+    }
+    return false;
 }
 
 static bool read_field(fv_row *row, int column, const char *text)

@@ -39,6 +39,8 @@ static const char *const kinds[] = {
     [FV_ROW_TRAIN] = "train", [FV_ROW_EVAL] = "eval", [FV_ROW_EVAL_AVERAGE] = "eval_ema"
 };
 
+const char *fv_row_kind_name(fv_row_kind kind) { return kinds[kind]; }
+
 /* More than a run of years leaves behind. */
 static const size_t METRICS_LIMIT = (size_t)1 << 31;
 

@@ -17,6 +17,9 @@ typedef enum fv_row_kind {
     FV_ROW_EVAL_AVERAGE /* of the averaged weights */
 } fv_row_kind;
 
+enum { FV_ROW_KINDS = FV_ROW_EVAL_AVERAGE + 1 };
+const char *fv_row_kind_name(fv_row_kind kind); /* "train", "eval", "eval_ema": as in the files */
+
 typedef struct fv_row {
     fv_row_kind kind;
     int64_t epoch;            /* from 1 */
