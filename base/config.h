@@ -12,8 +12,9 @@
  *
  * Scalars are resolved as PaddleClas does: YAML 1.1 core, and a plain scalar that reads as
  * a Python literal is that literal: 1e-4 is a number, None is null, True is true.
- * Products and quotients of numbers, such as 1.0/255.0, are numbers where a table asks
- * for a number; quoted or not. Nothing general is ever evaluated.
+ * Sums, products and quotients of numbers, in parentheses or not, such as 1.0/255.0, are numbers
+ * where a table asks for a number, and "[0.5, 1/3]" or "(3./4., 4./3.)" are lists of numbers where
+ * it asks for that; quoted or not. Nothing more general is ever evaluated.
  */
 #ifndef FV_BASE_CONFIG_H
 #define FV_BASE_CONFIG_H
@@ -60,16 +61,17 @@ fv_config_node *fv_config_at(fv_config_node *node,
 const char *fv_config_key_at(fv_config_node *map, int i); /* key of element i of a map */
 
 typedef enum fv_field_type {
-    FV_BOOL,   /* bool */
-    FV_INT,    /* int */
-    FV_LONG,   /* int64_t */
-    FV_FLOAT,  /* float */
-    FV_DOUBLE, /* double */
-    FV_STRING, /* const char *, borrowed from the config */
-    FV_ENUM,   /* int: index into `names` */
-    FV_FLOATS, /* fv_floats: a list of numbers, or one number */
-    FV_NODE,   /* fv_config_node *: a map or list read by somebody else; NULL if absent */
-    FV_IGNORED /* known, of no consequence here; see `note` */
+    FV_BOOL,    /* bool */
+    FV_INT,     /* int */
+    FV_LONG,    /* int64_t */
+    FV_FLOAT,   /* float */
+    FV_DOUBLE,  /* double */
+    FV_STRING,  /* const char *, borrowed from the config */
+    FV_ENUM,    /* int: index into `names` */
+    FV_FLOATS,  /* fv_floats: a list of numbers, or one number */
+    FV_NODE,    /* fv_config_node *: a map or list read by somebody else; NULL if absent */
+    FV_IGNORED, /* known, of no consequence here; see `note` */
+    FV_REFUSED  /* known, would change the result, not there; null and False are fine */
 } fv_field_type;
 
 /* At most 64 numbers. */
@@ -85,7 +87,8 @@ typedef struct fv_field {
     double otherwise, min, max; /* default and range, inclusive; of numbers */
     const char *otherwise_text; /* default of FV_STRING and FV_ENUM; FV_REQUIRED: must be given */
     const char *const *names;   /* of FV_ENUM: NULL-terminated */
-    const char *note;           /* of FV_IGNORED: why, told once in the log; NULL: silently */
+    const char *note; /* of FV_IGNORED: why, told once in the log, unless it is False; NULL:
+                         silently. Of FV_REFUSED: what to do instead */
 } fv_field;
 
 extern const char FV_REQUIRED[]; /* NOLINT(readability-identifier-naming): a constant */
@@ -114,6 +117,8 @@ extern const char FV_REQUIRED[]; /* NOLINT(readability-identifier-naming): a con
     { FV_FIELD(s, m, FV_NODE) }
 #define FV_FIELD_IGNORED(key_, note_) \
     { .key = key_, .type = FV_IGNORED, .note = note_ }
+#define FV_FIELD_REFUSED(key_, note_) \
+    { .key = key_, .type = FV_REFUSED, .note = note_ }
 #define FV_FIELD_END \
     { .key = NULL }
 /* clang-format on */

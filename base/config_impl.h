@@ -91,13 +91,15 @@ fv_status fv_config_parse_value(fv_config_node *node, const char *name, const ch
 typedef struct fv_config_number {
     double value;    /* may be infinite or NaN */
     int64_t integer; /* nearest to value, if `whole` */
-    bool whole;      /* written without point, exponent or quotient */
+    bool whole;      /* without point, exponent or quotient */
 } fv_config_number;
 
 /* Whether the text reads as that, and what it is. */
 bool fv_config_text_null(const char *text);
 bool fv_config_text_bool(const char *text, bool *value);
 bool fv_config_text_number(const char *text, fv_config_number *number);
+/* The numbers of "[0.5, 1/3]" or "(3./4., 4./3.)", at most `most`; how many, -1: it reads otherwise. */
+int fv_config_text_numbers(const char *text, fv_config_number *numbers, int most);
 
 /* The UTF-8 character at `*at`, which is moved behind it; -1 if it is none. */
 int fv_config_decode(const char **at);

@@ -31,7 +31,8 @@ static void store_default(const fv_field *f, void *options)
     case FV_ENUM: *(int *)member(f, options) = text ? index_of(f->names, text) : 0; break;
     case FV_FLOATS: *(fv_floats *)member(f, options) = (fv_floats){ 0 }; break;
     case FV_NODE: *(fv_config_node **)member(f, options) = NULL; break;
-    case FV_IGNORED: break;
+    case FV_IGNORED:
+    case FV_REFUSED: break;
     }
 }
 
@@ -47,15 +48,19 @@ static fv_status outside(fv_config_node *node, const fv_field *f, fv_error *err)
     return fv_config_fail(node, err, "%.60s is outside [%.10g, %.10g]", node->text, f->min, f->max);
 }
 
+static fv_status check_number(fv_config_node *node, const fv_field *f, double value, fv_error *err)
+{
+    if (!isfinite(value)) return unexpected(node, "a finite number", err);
+    return value < f->min || value > f->max ? outside(node, f, err) : FV_OK;
+}
+
 static fv_status read_number(fv_config_node *node, const fv_field *f, double *value, fv_error *err)
 {
     fv_config_number number;
     if (node->type != FV_CONFIG_SCALAR || !fv_config_text_number(node->text, &number))
         return unexpected(node, "a number", err);
-    if (!isfinite(number.value)) return unexpected(node, "a finite number", err);
-    if (number.value < f->min || number.value > f->max) return outside(node, f, err);
     *value = number.value;
-    return FV_OK;
+    return check_number(node, f, number.value, err);
 }
 
 static fv_status read_whole(fv_config_node *node, const fv_field *f, int64_t *value, fv_error *err)
@@ -140,15 +145,31 @@ static fv_status read_enum(fv_config_node *node, const fv_field *f, int *value, 
                           fv_config_quote(text).text);
 }
 
+/* One number, or several in the text of one scalar. */
+static fv_status read_floats_text(fv_config_node *node, const fv_field *f, fv_floats *value,
+                                  fv_error *err)
+{
+    fv_config_number numbers[FV_ARRAY_LEN(value->values)];
+    int count = -1;
+    if (!fv_config_text_number(node->text, &numbers[0]))
+        count = fv_config_text_numbers(node->text, numbers, (int)FV_ARRAY_LEN(numbers));
+    if (count < 0) {
+        value->count = 1;
+        return read_number(node, f, &value->values[0], err);
+    }
+    for (int i = 0; i < count; i++) {
+        FV_TRY(check_number(node, f, numbers[i].value, err));
+        value->values[i] = numbers[i].value;
+    }
+    value->count = count;
+    return FV_OK;
+}
+
 static fv_status read_floats(fv_config_node *node, const fv_field *f, fv_floats *value,
                              fv_error *err)
 {
     const int most = (int)FV_ARRAY_LEN(value->values);
-    if (node->type == FV_CONFIG_SCALAR) {
-        FV_TRY(read_number(node, f, &value->values[0], err));
-        value->count = 1;
-        return FV_OK;
-    }
+    if (node->type == FV_CONFIG_SCALAR) return read_floats_text(node, f, value, err);
     if (node->type != FV_CONFIG_LIST) return unexpected(node, "a list of numbers", err);
     if (node->count > most)
         return fv_config_fail(node, err, "%d numbers, at most %d are allowed", node->count, most);
@@ -156,6 +177,12 @@ static fv_status read_floats(fv_config_node *node, const fv_field *f, fv_floats 
         FV_TRY(read_number(fv_config_at(node, i), f, &value->values[i], err));
     value->count = node->count;
     return FV_OK;
+}
+
+static bool is_off(const fv_config_node *node)
+{
+    bool on;
+    return node->type == FV_CONFIG_SCALAR && fv_config_text_bool(node->text, &on) && !on;
 }
 
 static fv_status read_value(fv_config_node *node, const fv_field *f, void *options, fv_error *err)
@@ -172,7 +199,10 @@ static fv_status read_value(fv_config_node *node, const fv_field *f, void *optio
     case FV_FLOATS: return read_floats(node, f, at, err);
     case FV_NODE: *(fv_config_node **)at = node; break;
     case FV_IGNORED:
-        if (f->note) fv_config_tell(node, "ignored, %s", f->note);
+        if (f->note && !is_off(node)) fv_config_tell(node, "ignored, %s", f->note);
+        break;
+    case FV_REFUSED:
+        if (!is_off(node)) return fv_config_fail(node, err, "not supported: %s", f->note);
         break;
     }
     return FV_OK;

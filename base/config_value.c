@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a scalar's text means.
  *
- *     product := number (("*" | "/") number)*
+ *     list    := ("[" | "(") (sum ("," sum)*)? ","? ("]" | ")")
+ *     sum     := product (("+" | "-") product)*
+ *     product := factor (("*" | "/") factor)*
+ *     factor  := number | sign? "(" sum ")"
  *     number  := sign? (whole | "0x" hex+ | decimal | infinity | not-a-number)
  *     whole   := "0" | [1-9] ("_"? [0-9])*
  *     decimal := digits with a point, an exponent, or both
@@ -145,23 +148,86 @@ static bool take_number(const char **at, fv_config_number *number)
 
 static void skip_blanks(const char **at) { *at += strspn(*at, " \t"); }
 
+/* ---- Expressions ------------------------------------------------------------- */
+
+enum { MAX_PARENTHESES = 16 };
+
+static bool take_sum(const char **at, int depth, fv_config_number *number);
+
+/* With one of + - * / between them. */
+static void combine(fv_config_number *a, char sign, fv_config_number b)
+{
+    switch (sign) {
+    case '+': a->value += b.value; break;
+    case '-': a->value -= b.value; break;
+    case '*': a->value *= b.value; break;
+    default: a->value /= b.value; break;
+    }
+    /* Up to 2^53 the result in double is that of the integers. */
+    a->whole = sign != '/' && a->whole && b.whole && fabs(a->value) <= 9007199254740992.0;
+    a->integer = a->whole ? (int64_t)a->value : 0;
+}
+
+static bool take_factor(const char **at, int depth, fv_config_number *number)
+{
+    skip_blanks(at);
+    const char *p = *at + (**at == '-' || **at == '+');
+    if (*p != '(') return take_number(at, number);
+    const bool negative = **at == '-';
+    p++;
+    if (depth == MAX_PARENTHESES || !take_sum(&p, depth + 1, number) || *p != ')') return false;
+    if (negative)
+        combine(number, '*', (fv_config_number){ .value = -1, .integer = -1, .whole = true });
+    *at = p + 1;
+    return true;
+}
+
+static bool take_product(const char **at, int depth, fv_config_number *number)
+{
+    if (!take_factor(at, depth, number)) return false;
+    for (skip_blanks(at); **at == '*' || **at == '/'; skip_blanks(at)) {
+        const char sign = *(*at)++;
+        fv_config_number other;
+        if (!take_factor(at, depth, &other)) return false;
+        combine(number, sign, other);
+    }
+    return true;
+}
+
+static bool take_sum(const char **at, int depth, fv_config_number *number)
+{
+    if (!take_product(at, depth, number)) return false;
+    while (**at == '+' || **at == '-') {
+        const char sign = *(*at)++;
+        fv_config_number other;
+        if (!take_product(at, depth, &other)) return false;
+        combine(number, sign, other);
+    }
+    return true;
+}
+
 bool fv_config_text_number(const char *text, fv_config_number *number)
 {
-    const char *p = text;
-    skip_blanks(&p);
-    if (!take_number(&p, number)) return false;
-    for (skip_blanks(&p); *p == '*' || *p == '/'; skip_blanks(&p)) {
-        const bool times = *p++ == '*';
-        fv_config_number other;
-        skip_blanks(&p);
-        if (!take_number(&p, &other)) return false;
-        number->value = times ? number->value * other.value : number->value / other.value;
-        /* Up to 2^53 the product in double is the product of the integers. */
-        number->whole =
-            times && number->whole && other.whole && fabs(number->value) <= 9007199254740992.0;
-        number->integer = number->whole ? (int64_t)number->value : 0;
+    return take_sum(&text, 0, number) && *text == '\0';
+}
+
+int fv_config_text_numbers(const char *text, fv_config_number *numbers, int most)
+{
+    int count = 0;
+    skip_blanks(&text);
+    const char close = *text == '[' ? ']' : ')';
+    if (*text != '[' && *text != '(') return -1;
+    text++;
+    for (skip_blanks(&text); *text != close; skip_blanks(&text)) {
+        if (count == most || !take_sum(&text, 0, &numbers[count++])) return -1;
+        if (*text == ',')
+            text++;
+        else if (*text != close)
+            return -1;
     }
-    return *p == '\0';
+    text++;
+    skip_blanks(&text);
+    return *text ? -1 : count;
 }
 
 /* ---- Characters -------------------------------------------------------------- */

@@ -299,8 +299,7 @@ static fv_status normalize_parse(fv_op *op, fv_config_node *map, fv_op_state *st
     FV_TRY(fv_config_read(map, normalize_fields, &o, err));
     if (state->normalized) return fv_config_fail(map, err, "must be given once only");
     if (o.output_fp16)
-        return fv_config_fail(fv_op_node(map, "output_fp16"), err,
-                              "must be False: floats come out");
+        fv_config_tell(fv_op_node(map, "output_fp16"), "taken as False, everything is float32");
     if (o.channel_num != 3) return fv_config_fail(fv_op_node(map, "channel_num"), err, "must be 3");
     if (!state->width) {
         return fv_config_fail(map, err,

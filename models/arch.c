@@ -15,8 +15,14 @@ static const fv_field fields[] = {
     FV_FIELD_STRING(arch_settings, name, FV_REQUIRED),
     FV_FIELD_INT(arch_settings, class_num, 0, 1, 1000000),
     FV_FIELD_STRING(arch_settings, pretrained, NULL),
-    FV_FIELD_IGNORED("use_ssld", NULL),          /* picks a download; there are none */
-    FV_FIELD_IGNORED("infer_add_softmax", NULL), /* of exported models */
+    FV_FIELD_IGNORED("use_ssld", "it picks a download, and there are none"),
+    FV_FIELD_IGNORED("infer_add_softmax", "\"fovea predict\" gives probabilities"),
+    FV_FIELD_IGNORED("data_format", "memory is laid out as the kernels want it"),
+    FV_FIELD_IGNORED("use_sync_bn", "there is one process, with the whole batch"),
+    FV_FIELD_REFUSED("freeze_befor", "Global.freeze freezes by name"),
+    FV_FIELD_REFUSED("stop_after", "models are there as a whole"),
+    FV_FIELD_REFUSED("return_patterns", "models give logits only"),
+    FV_FIELD_REFUSED("return_stages", "models give logits only"),
     FV_FIELD_END,
 };
 

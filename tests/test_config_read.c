@@ -101,6 +101,89 @@ static void test_values(void **state)
     fv_config_destroy(config);
 }
 
+/* What Python would make of these, where a number or a list of numbers is wanted. */
+static void test_expressions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double value;
+    } good[] = {
+        { "1 + 2 * 3", 7 },    { "(1 + 2) * 3", 9 }, { "-(3. / 4.) + 1", 0.25 },
+        { "2 - 3 - 4", -5 },   { "8 / 2 / 2", 2 },   { "((((0.5))))", 0.5 },
+        { "1e-3 * 10", 0.01 }, { "1-1", 0 },         { "3 * -2", -6 },
+        { "'( 1/4 )'", 0.25 }, { "+(2)", 2 },        { "1_000 - 0x10", 984 },
+    };
+    static const char *const bad[] = { "1 +",
+                                       "(1",
+                                       "1)",
+                                       "()",
+                                       "2 ** 3",
+                                       "5 // 2",
+                                       "7 % 2",
+                                       "a + 1",
+                                       "1 2",
+                                       "(1, 2)",
+                                       "__import__('os')",
+                                       "1 if 1 else 2",
+                                       "((((((((((((((((((1))))))))))))))))))" };
+    for (size_t i = 0; i < FV_ARRAY_LEN(good) + FV_ARRAY_LEN(bad); i++) {
+        options o;
+        char text[160];
+        const bool is_good = i < FV_ARRAY_LEN(good);
+        const char *expression = is_good ? good[i].text : bad[i - FV_ARRAY_LEN(good)];
+        snprintf(text, sizeof(text), expression[0] == '\'' ? "scale: %s\n" : "scale: \"%s\"\n",
+                 expression);
+        fv_config *config = config_parse(text);
+        const fv_status status = fv_config_read(fv_config_root(config), fields, &o, &testing_err);
+        assert_int_equal(status, is_good ? FV_OK : FV_ERR_CONFIG);
+        if (is_good && o.scale != good[i].value) fail_msg("%s is %g", expression, o.scale);
+        fv_config_destroy(config);
+    }
+}
+
+static void test_lists_in_texts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int count;
+        double first, last;
+    } good[] = {
+        { "(3./4., 4./3.)", 2, 0.75, 4.0 / 3.0 },
+        { "'[0.5, 1/4, ]'", 2, 0.5, 0.25 },
+        { "\"[ (1+1)/4 ]\"", 1, 0.5, 0.5 },
+        { "(0.5)", 1, 0.5, 0.5 },
+        { "'[]'", 0, 0, 0 },
+    };
+    for (size_t i = 0; i < FV_ARRAY_LEN(good); i++) {
+        options o;
+        char text[80];
+        snprintf(text, sizeof(text), "mean: %s\n", good[i].text);
+        fv_config *config = config_parse(text);
+        assert_ok(fv_config_read(fv_config_root(config), fields, &o, &testing_err));
+        assert_int_equal(o.mean.count, good[i].count);
+        if (good[i].count == 0) {
+            fv_config_destroy(config);
+            continue;
+        }
+        assert_true(o.mean.values[0] == good[i].first);
+        assert_true(o.mean.values[good[i].count - 1] == good[i].last);
+        fv_config_destroy(config);
+    }
+    static const char *const bad[] = { "'[0.5'", "'[0.5, a]'", "'[0.5)'", "'[0.5] x'",
+                                       "'[0.5,,1]'" };
+    for (size_t i = 0; i < FV_ARRAY_LEN(bad); i++) {
+        options o;
+        char text[80];
+        snprintf(text, sizeof(text), "mean: %s\n", bad[i]);
+        fv_config *config = config_parse(text);
+        assert_int_equal(fv_config_read(fv_config_root(config), fields, &o, &testing_err),
+                         FV_ERR_CONFIG);
+        fv_config_destroy(config);
+    }
+}
+
 static void test_one_number_is_a_list(void **state)
 {
     (void)state;
@@ -380,6 +463,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_expressions),
+        cmocka_unit_test(test_lists_in_texts),
         cmocka_unit_test(test_one_number_is_a_list),
         cmocka_unit_test(test_many_names),
         cmocka_unit_test(test_numbers),

@@ -140,6 +140,10 @@ static void test_whole_config(void **unused)
     (void)unused;
     assert_ok(read_text(WHOLE));
     assert_string_equal(notices,
+                        "c.yaml:13:3: Global.image_shape: ignored, pictures have the size that the "
+                        "transforms give them\n"
+                        "c.yaml:14:3: Global.save_inference_dir: ignored, \"fovea convert\" writes "
+                        "weights for others\n"
                         "Global.device: \"gpu\" is not used, this program runs on the CPU\n"
                         "c.yaml:65:7: DataLoader.Train.loader.use_shared_memory: ignored, workers "
                         "are threads and share all memory\n");
@@ -188,8 +192,16 @@ static void test_notices(void **unused)
     (void)unused;
     assert_ok(read_text(ARCH "AMP: {scale_loss: 128.0}\n"));
     assert_string_equal(notices, "AMP: everything is computed in float32\n");
-    assert_ok(read_text(ARCH "Global: {use_dali: True}\n"));
-    assert_string_equal(notices, "Global.use_dali: True is of no consequence here\n");
+    assert_ok(read_text(ARCH "Global: {use_dali: True, to_static: False, use_gpu: 1}\n"));
+    assert_string_equal(notices, "c.yaml:2:10: Global.use_dali: ignored, pictures are read on the "
+                                 "CPU\nc.yaml:2:43: Global.use_gpu: ignored, this program runs on "
+                                 "the CPU\n");
+    assert_ok(read_text("Arch: {name: DLA34, data_format: NHWC, stop_after: null}\n"));
+    assert_string_equal(notices, "c.yaml:1:21: Arch.data_format: ignored, memory is laid out as "
+                                 "the kernels want it\n");
+    assert_ok(read_text(ARCH "Slim: {prune: {name: fpgm, pruned_ratio: 0.3}}\n"));
+    assert_string_equal(notices, "c.yaml:2:1: Slim: ignored, as PaddleClas ignores it for "
+                                 "MobileNetV2_x0_25\n");
     assert_ok(read_text(ARCH "Global: {use_visualdl: True, tensorboard: False}\n"));
     assert_string_equal(notices, "Global.use_visualdl: True is taken as Global.tensorboard: True: "
                                  "event files instead of VisualDL's\n");
@@ -225,6 +237,10 @@ static void test_refusals(void **unused)
     assert_refused("Arch: {name: MobileNetV3_x0_25}\n",
                    "c.yaml:1:8: Arch.name: no model \"MobileNetV3_x0_25\", did you mean "
                    "\"MobileNetV2_x0_25\"?");
+    assert_refused("Arch: {name: InceptionV3}\nSlim: {quant: {name: pact}}\n",
+                   "c.yaml:2:1: Slim: not supported: nothing is quantised or pruned, leave it out");
+    assert_refused("Arch: {name: InceptionV3, freeze_befor: fc}\n",
+                   "c.yaml:1:27: Arch.freeze_befor: not supported: Global.freeze freezes by name");
     assert_refused("Arch: {name: Transformer}\n",
                    "c.yaml:1:8: Arch.name: no model \"Transformer\": \"fovea info\" lists those "
                    "there are");

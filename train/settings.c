@@ -31,21 +31,32 @@ static const fv_field global_fields[] = {
     FV_FIELD_BOOL(fv_global_settings, freeze_statistics, false),
     FV_FIELD_BOOL(fv_global_settings, tensorboard, true),
     FV_FIELD_BOOL(fv_global_settings, weight_histograms, false),
-    FV_FIELD_BOOL(fv_global_settings, to_static, false),
-    FV_FIELD_BOOL(fv_global_settings, use_dali, false),
     FV_FIELD_BOOL(fv_global_settings, use_visualdl, false),
     FV_FIELD_BOOL(fv_global_settings, use_multilabel, false),
     FV_FIELD_INT(fv_global_settings, update_freq, 1, 1, 1000000),
     FV_FIELD_NODE(fv_global_settings, early_stop),
     FV_FIELD_STRING(fv_global_settings, eval_mode, "classification"),
     FV_FIELD_STRING(fv_global_settings, train_mode, "classification"),
-    FV_FIELD_IGNORED("image_shape", NULL), /* of exported models; here the transforms say */
-    FV_FIELD_IGNORED("save_inference_dir", NULL),
+    FV_FIELD_IGNORED("image_shape", "pictures have the size that the transforms give them"),
+    FV_FIELD_IGNORED("image_channel", "pictures have three channels"),
+    FV_FIELD_IGNORED("save_inference_dir", "\"fovea convert\" writes weights for others"),
     FV_FIELD_IGNORED("iter_per_epoch", "the data decide"),
-    FV_FIELD_IGNORED("print_mem_info", NULL),
-    FV_FIELD_IGNORED("log_ranks", NULL),
-    FV_FIELD_IGNORED("uniform_output_enabled", NULL),
-    FV_FIELD_IGNORED("export_for_fd", NULL),
+    FV_FIELD_IGNORED("print_mem_info", "\"fovea info\" tells the memory"),
+    FV_FIELD_IGNORED("log_ranks", "there is one process"),
+    FV_FIELD_IGNORED("is_distributed", "there is one process"),
+    FV_FIELD_IGNORED("uniform_output_enabled", "models are saved in one way"),
+    FV_FIELD_IGNORED("export_for_fd", "models are saved in one way"),
+    FV_FIELD_IGNORED("to_static", "the network is always captured as a whole"),
+    FV_FIELD_IGNORED("use_dali", "pictures are read on the CPU"),
+    FV_FIELD_IGNORED("use_gpu", "this program runs on the CPU"),
+    FV_FIELD_IGNORED("use_xpu", "this program runs on the CPU"),
+    FV_FIELD_IGNORED("use_npu", "this program runs on the CPU"),
+    FV_FIELD_IGNORED("use_mlu", "this program runs on the CPU"),
+    FV_FIELD_IGNORED("use_cinn", "what can be fused is fused"),
+    FV_FIELD_IGNORED("fuse_elewise_add_act_ops", "what can be fused is fused"),
+    FV_FIELD_IGNORED("fuse_bn_act_ops", "what can be fused is fused"),
+    FV_FIELD_IGNORED("fuse_bn_add_act_ops", "what can be fused is fused"),
+    FV_FIELD_IGNORED("enable_addto", "gradients are added in place where they can be"),
     FV_FIELD_END,
 };
 
@@ -76,9 +87,6 @@ static fv_status check_global(const fv_global_settings *s, fv_config_node *map, 
     if (strcmp(s->device, "cpu") != 0)
         fv_log(FV_LOG_NOTICE, "Global.device: \"%s\" is not used, this program runs on the CPU",
                s->device);
-    if (s->use_dali || s->to_static)
-        fv_log(FV_LOG_NOTICE, "Global.%s: True is of no consequence here",
-               s->use_dali ? "use_dali" : "to_static");
     if (s->use_visualdl)
         fv_log(FV_LOG_NOTICE, "Global.use_visualdl: True is taken as Global.tensorboard: True: "
                               "event files instead of VisualDL's");
@@ -315,7 +323,8 @@ typedef struct amp_section {
 
 static const fv_field amp_fields[] = {
     FV_FIELD_BOOL(amp_section, use_amp, true),
-    FV_FIELD_IGNORED("use_fp16_test", NULL),
+    FV_FIELD_IGNORED("use_fp16_test", NULL), /* one line is told about all of them */
+    FV_FIELD_IGNORED("use_pure_fp16", NULL),
     FV_FIELD_IGNORED("scale_loss", NULL),
     FV_FIELD_IGNORED("use_dynamic_loss_scaling", NULL),
     FV_FIELD_IGNORED("use_promote", NULL),
@@ -332,10 +341,24 @@ static fv_status check_amp(fv_config_node *map, fv_error *err)
     return FV_OK;
 }
 
+/* ---- Slim ---- */
+
+/* PaddleClas quantises and prunes one of its models, and says nothing about the others. */
+static fv_status check_slim(fv_config_node *map, const fv_model *model, fv_error *err)
+{
+    if (!map) return FV_OK;
+    if (strcmp(model->name, "InceptionV3") == 0)
+        return fv_config_fail(map, err,
+                              "not supported: nothing is quantised or pruned, leave it out");
+    fv_config_tell(map, "ignored, as PaddleClas ignores it for %s", model->name);
+    return FV_OK;
+}
+
 /* ---- All of it ---- */
 
 typedef struct sections {
-    fv_config_node *Global, *Arch, *Loss, *Optimizer, *DataLoader, *Metric, *Infer, *EMA, *AMP;
+    fv_config_node *Global, *Arch, *Loss, *Optimizer, *DataLoader, *Metric, *Infer, *EMA, *AMP,
+        *Slim;
 } sections;
 
 static const fv_field section_fields[] = {
@@ -348,7 +371,8 @@ static const fv_field section_fields[] = {
     FV_FIELD_NODE(sections, Infer),
     FV_FIELD_NODE(sections, EMA),
     FV_FIELD_NODE(sections, AMP),
-    FV_FIELD_IGNORED("profiler_options", NULL),
+    FV_FIELD_NODE(sections, Slim),
+    FV_FIELD_IGNORED("profiler_options", "\"fovea bench --profile\" measures"),
     FV_FIELD_END,
 };
 
@@ -370,5 +394,6 @@ fv_status fv_settings_read(fv_settings *out, fv_config *config, fv_error *err)
     FV_TRY(read_ema(out, s.EMA, err));
     FV_TRY(read_early_stop(out, err));
     FV_TRY(check_amp(s.AMP, err));
+    FV_TRY(check_slim(s.Slim, out->arch.model, err));
     return fv_config_finish(config, err);
 }

@@ -30,7 +30,7 @@ typedef struct fv_global_settings {
     bool freeze_statistics; /* frozen layers keep their running statistics too */
     bool tensorboard;       /* event files in output_dir/tensorboard */
     bool weight_histograms; /* in them, after each epoch */
-    bool to_static, use_dali, use_visualdl, use_multilabel;
+    bool use_visualdl, use_multilabel;
     int update_freq; /* batches per step of the optimiser */
     fv_config_node *early_stop;
     const char *eval_mode, *train_mode;
