@@ -98,7 +98,8 @@ typedef struct fv_config_number {
 bool fv_config_text_null(const char *text);
 bool fv_config_text_bool(const char *text, bool *value);
 bool fv_config_text_number(const char *text, fv_config_number *number);
-/* The numbers of "[0.5, 1/3]" or "(3./4., 4./3.)", at most `most`; how many, -1: it reads otherwise. */
+/* The numbers of "[0.5, 1/3]" or "(3./4., 4./3.)", at most `most`; how many, or -1: it is no such
+ * list. */
 int fv_config_text_numbers(const char *text, fv_config_number *numbers, int most);
 
 /* The UTF-8 character at `*at`, which is moved behind it; -1 if it is none. */

@@ -207,6 +207,12 @@ static const kind kinds[] = {
 
 static fv_status fail_unknown(fv_config_node *node, const char *name, bool sampled, fv_error *err)
 {
+    if (strcmp(name, "MixupCutmixHybrid") == 0) {
+        return fv_config_fail(node, err,
+                              "%s is PaddleClas's and not supported here: OpSampler draws "
+                              "one of MixupOperator and CutmixOperator",
+                              name);
+    }
     const char *names[FV_ARRAY_LEN(kinds) + 2] = { NULL };
     for (size_t i = 0; i < FV_ARRAY_LEN(kinds); i++) names[i] = kinds[i].name;
     if (!sampled) names[FV_ARRAY_LEN(kinds)] = "OpSampler";

@@ -29,8 +29,31 @@ static const fv_op_type *find_type(const char *name)
     return NULL;
 }
 
+/* Not to be taken for a misspelt name of one that is there: they do something else. */
+static const char *const only_in_paddleclas[] = {
+    "AugMix",
+    "BlurImage",
+    "CenterCrop",
+    "CropImageAtRatio",
+    "CropWithPadding",
+    "Pad",
+    "Padv2",
+    "RandAugmentV2",
+    "RandAugmentV3",
+    "RandAugmentV4",
+    "RandCropImageV2",
+    "RandomCropImage",
+    "RandomInterpolationAugment",
+    "RandomRot90",
+    "Resize",
+};
+
 static fv_status fail_unknown(fv_config_node *element, const char *name, fv_error *err)
 {
+    for (size_t i = 0; i < FV_ARRAY_LEN(only_in_paddleclas); i++) {
+        if (strcmp(only_in_paddleclas[i], name) != 0) continue;
+        return fv_config_fail(element, err, "%s is PaddleClas's and not supported here", name);
+    }
     const char *names[FV_TRANSFORM_MAX_OPS] = { NULL };
     for (int i = 0; fv_op_types[i] && i < FV_TRANSFORM_MAX_OPS - 1; i++) {
         names[i] = fv_op_types[i]->name;

@@ -15,7 +15,7 @@ static const fv_field fields[] = {
     FV_FIELD_STRING(arch_settings, name, FV_REQUIRED),
     FV_FIELD_INT(arch_settings, class_num, 0, 1, 1000000),
     FV_FIELD_STRING(arch_settings, pretrained, NULL),
-    FV_FIELD_IGNORED("use_ssld", "it picks a download, and there are none"),
+    FV_FIELD_IGNORED("use_ssld", NULL), /* picks a download; there are none */
     FV_FIELD_IGNORED("infer_add_softmax", "\"fovea predict\" gives probabilities"),
     FV_FIELD_IGNORED("data_format", "memory is laid out as the kernels want it"),
     FV_FIELD_IGNORED("use_sync_bn", "there is one process, with the whole batch"),

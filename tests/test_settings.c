@@ -144,7 +144,7 @@ static void test_whole_config(void **unused)
                         "transforms give them\n"
                         "c.yaml:14:3: Global.save_inference_dir: ignored, \"fovea convert\" writes "
                         "weights for others\n"
-                        "Global.device: \"gpu\" is not used, this program runs on the CPU\n"
+                        "c.yaml:6:3: Global.device: gpu is taken as cpu\n"
                         "c.yaml:65:7: DataLoader.Train.loader.use_shared_memory: ignored, workers "
                         "are threads and share all memory\n");
     assert_int_equal(settings.global.epochs, 240);
@@ -191,10 +191,11 @@ static void test_notices(void **unused)
 {
     (void)unused;
     assert_ok(read_text(ARCH "AMP: {scale_loss: 128.0}\n"));
-    assert_string_equal(notices, "AMP: everything is computed in float32\n");
+    assert_string_equal(notices,
+                        "c.yaml:2:1: AMP: taken as off, everything is computed in float32\n");
     assert_ok(read_text(ARCH "Global: {use_dali: True, to_static: False, use_gpu: 1}\n"));
     assert_string_equal(notices, "c.yaml:2:10: Global.use_dali: ignored, pictures are read on the "
-                                 "CPU\nc.yaml:2:43: Global.use_gpu: ignored, this program runs on "
+                                 "CPU\nc.yaml:2:44: Global.use_gpu: ignored, this program runs on "
                                  "the CPU\n");
     assert_ok(read_text("Arch: {name: DLA34, data_format: NHWC, stop_after: null}\n"));
     assert_string_equal(notices, "c.yaml:1:21: Arch.data_format: ignored, memory is laid out as "
@@ -203,7 +204,7 @@ static void test_notices(void **unused)
     assert_string_equal(notices, "c.yaml:2:1: Slim: ignored, as PaddleClas ignores it for "
                                  "MobileNetV2_x0_25\n");
     assert_ok(read_text(ARCH "Global: {use_visualdl: True, tensorboard: False}\n"));
-    assert_string_equal(notices, "Global.use_visualdl: True is taken as Global.tensorboard: True: "
+    assert_string_equal(notices, "c.yaml:2:10: Global.use_visualdl: taken as Global.tensorboard, "
                                  "event files instead of VisualDL's\n");
     assert_true(settings.global.tensorboard && !settings.global.weight_histograms);
     assert_ok(read_text(ARCH "Global: {weight_histograms: True, tensorboard: False}\n"));
@@ -250,6 +251,9 @@ static void test_refusals(void **unused)
                    "c.yaml:2:10: Global.epoch: unknown key, did you mean \"epochs\"?");
     assert_refused(ARCH "Global: {epochs: 0}\n",
                    "c.yaml:2:10: Global.epochs: 0 is outside [1, 1000000]");
+    assert_refused(ARCH "Global: {device: gpus}\n",
+                   "c.yaml:2:10: Global.device: expected one of cpu, gpu, xpu, npu, mlu, mps, "
+                   "ascend, dcu, gcu, intel_gpu, got \"gpus\", did you mean \"gpu\"?");
     assert_refused(ARCH "Global: {output_dir: ''}\n",
                    "c.yaml:2:10: Global.output_dir: must name a folder");
     assert_refused(ARCH "Global: {early_stop: {patience: 0}}\n",

@@ -12,11 +12,15 @@
 
 /* ---- Global ---- */
 
+/* PaddlePaddle's; there is but the first. */
+static const char *const devices[] = { "cpu",    "gpu", "xpu", "npu",       "mlu", "mps",
+                                       "ascend", "dcu", "gcu", "intel_gpu", NULL };
+
 static const fv_field global_fields[] = {
     FV_FIELD_STRING(fv_global_settings, checkpoints, NULL),
     FV_FIELD_STRING(fv_global_settings, pretrained_model, NULL),
     FV_FIELD_STRING(fv_global_settings, output_dir, "./output/"),
-    FV_FIELD_STRING(fv_global_settings, device, "cpu"),
+    FV_FIELD_ENUM(fv_global_settings, device, "cpu", devices),
     FV_FIELD_INT(fv_global_settings, epochs, 100, 1, 1000000),
     FV_FIELD_INT(fv_global_settings, save_interval, 1, 1, 1000000),
     FV_FIELD_INT(fv_global_settings, eval_interval, 1, 1, 1000000),
@@ -84,12 +88,11 @@ static fv_status check_global(const fv_global_settings *s, fv_config_node *map, 
     if (s->train_mode && strcmp(s->train_mode, "classification") != 0)
         return fv_config_fail(fv_config_child(map, "train_mode"), err,
                               "there is only \"classification\", not \"%s\"", s->train_mode);
-    if (strcmp(s->device, "cpu") != 0)
-        fv_log(FV_LOG_NOTICE, "Global.device: \"%s\" is not used, this program runs on the CPU",
-               s->device);
+    if (s->device != 0)
+        fv_config_tell(fv_config_child(map, "device"), "%s is taken as cpu", devices[s->device]);
     if (s->use_visualdl)
-        fv_log(FV_LOG_NOTICE, "Global.use_visualdl: True is taken as Global.tensorboard: True: "
-                              "event files instead of VisualDL's");
+        fv_config_tell(fv_config_child(map, "use_visualdl"),
+                       "taken as Global.tensorboard, event files instead of VisualDL's");
     return check_freeze(s->freeze, err);
 }
 
@@ -98,7 +101,6 @@ static fv_status read_global(fv_global_settings *out, fv_config_node *map, fv_er
     FV_TRY(fv_config_read(map, global_fields, out, err));
     if (!out->output_dir || !out->output_dir[0])
         return fv_config_fail(fv_config_child(map, "output_dir"), err, "must name a folder");
-    if (!out->device) out->device = "cpu";
     out->tensorboard = out->tensorboard || out->use_visualdl || out->weight_histograms;
     return check_global(out, map, err);
 }
@@ -337,7 +339,7 @@ static fv_status check_amp(fv_config_node *map, fv_error *err)
     if (!map) return FV_OK;
     amp_section s;
     FV_TRY(fv_config_read(map, amp_fields, &s, err));
-    if (s.use_amp) fv_log(FV_LOG_NOTICE, "AMP: everything is computed in float32");
+    if (s.use_amp) fv_config_tell(map, "taken as off, everything is computed in float32");
     return FV_OK;
 }
 

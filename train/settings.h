@@ -17,7 +17,7 @@ typedef struct fv_global_settings {
     const char *checkpoints;      /* to resume from; the ".h5" may be left out */
     const char *pretrained_model; /* to start from; the extension may be left out */
     const char *output_dir;
-    const char *device;
+    int device;                               /* 0: cpu; others are taken as that */
     int epochs, save_interval, eval_interval; /* epochs */
     int start_eval_epoch;                     /* the first that is evaluated, from 1 */
     int print_batch_step;                     /* steps between rows of the log */
