@@ -62,6 +62,7 @@ static fv_status measure(fv_config *config, const fv_arguments *arguments, int s
                                         .classes = settings.class_num,
                                         .seed = (uint64_t)settings.global.seed,
                                         .training = true,
+                                        .unlabelled = !fv_loss_needs_labels(&settings.loss),
                                         .threads = fv_threads_count() };
     fv_source source = { .dataset = NULL };
     FV_TRY(fv_source_open(&source, settings.train, &options, err));

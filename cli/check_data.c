@@ -119,13 +119,15 @@ static fv_status open_part(job *j, int part, const fv_dataset_options *where, fv
     return FV_OK;
 }
 
-static fv_status open_section(job *j, fv_config_node *map, int part, fv_error *err)
+static fv_status open_section(job *j, const fv_settings *settings, int part, fv_error *err)
 {
+    fv_config_node *map = part ? settings->eval : settings->train;
     j->report.sources[part] = part ? "DataLoader.Eval" : "DataLoader.Train";
     if (!map)
         return fv_fail(err, FV_ERR_CONFIG, "%s: missing: it says where the pictures are",
                        j->report.sources[part]);
     FV_TRY(fv_dataset_config_read(&j->keys[part], fv_config_child(map, "dataset"), part == 0, err));
+    j->keys[part].options.unlabelled = part == 0 && !fv_loss_needs_labels(&settings->loss);
     return open_part(j, part, &j->keys[part].options, err);
 }
 
@@ -140,8 +142,8 @@ static fv_status open_config(job *j, const char **names, fv_error *err)
                                                    : "--root");
     FV_TRY(fv_arguments_config(j->arguments, &j->config, err));
     FV_TRY(fv_settings_read(&settings, j->config, err));
-    FV_TRY(open_section(j, settings.train, 0, err));
-    if (settings.eval) FV_TRY(open_section(j, settings.eval, 1, err));
+    FV_TRY(open_section(j, &settings, 0, err));
+    if (settings.eval) FV_TRY(open_section(j, &settings, 1, err));
     if (!j->check.classes) j->check.classes = settings.class_num;
     const char *map = settings.infer.class_id_map_file;
     if (!*names && map && fv_file_exists(map)) *names = map;

@@ -68,6 +68,8 @@ static fv_status open_data(show *s, fv_error *err)
                                   .classes = s->settings.class_num,
                                   .seed = (uint64_t)s->settings.global.seed,
                                   .training = !s->options->eval,
+                                  .unlabelled =
+                                      !s->options->eval && !fv_loss_needs_labels(&s->settings.loss),
                                   .threads = fv_threads_count() };
     FV_TRY(fv_source_open(&s->source, map, &o, err));
     const char *path = s->settings.infer.class_id_map_file;
@@ -84,6 +86,10 @@ static void write_label(const show *s, float label, float share, char *out, size
     const char *name = fv_dataset_class_name(s->source.dataset, id);
     if (!name) name = fv_labels_name(&s->labels, id);
     int used = 0;
+    if (id == FV_UNLABELLED) {
+        snprintf(out, size, "no label");
+        return;
+    }
     if (share < 1.0f) used = snprintf(out, size, "%.2f ", (double)share);
     snprintf(out + used, size - (size_t)used, "%d %s", id, name ? name : "");
 }

@@ -87,6 +87,7 @@ static fv_status open_data(session *s, fv_error *err)
                             .classes = set->class_num,
                             .seed = (uint64_t)set->global.seed,
                             .training = true,
+                            .unlabelled = !fv_loss_needs_labels(&set->loss),
                             .threads = fv_threads_count() };
     FV_TRY(fv_source_open(&s->train, set->train, &o, err));
     s->classes = set->class_num ? set->class_num : fv_dataset_classes(s->train.dataset);
@@ -97,7 +98,7 @@ static fv_status open_data(session *s, fv_error *err)
     }
     o.where = "DataLoader.Eval";
     o.classes = s->classes;
-    o.training = false;
+    o.training = o.unlabelled = false;
     FV_TRY(fv_source_open(&s->eval, set->eval, &o, err));
     s->preprocess = fv_pipeline_describe(s->eval.pipeline);
     if (!s->preprocess) return fv_fail(err, FV_ERR_NOMEM, "DataLoader.Eval: out of memory");
@@ -240,6 +241,12 @@ static void say_banner(session *s)
                    fv_dataset_count(t->dataset),
                    s->eval.dataset ? fv_dataset_count(s->eval.dataset) : 0, s->classes,
                    fv_trainer_batches(s->trainer), t->batch_size, t->height, t->width);
+    const int64_t unlabelled = fv_dataset_unlabelled(t->dataset);
+    if (unlabelled > 0)
+        fv_console_say(&s->console,
+                       "%" PRId64 " of the pictures to train on have no label: there is no Top1 of "
+                       "training",
+                       unlabelled);
     fv_console_say(&s->console, "model: %s, %zu parameters, %.1f MB of memory for a step",
                    s->settings.arch.model->name,
                    fv_params_trained_floats(fv_trainer_params(s->trainer)),

@@ -111,7 +111,8 @@ static fv_status sum_block(work *w, int count, fv_error *err)
                                   .readable = s->readable };
         c->bytes += s->bytes;
         c->readable += s->readable;
-        c->class_counts[fv_dataset_label(c->dataset, i)]++;
+        if (fv_dataset_label(c->dataset, i) != FV_UNLABELLED)
+            c->class_counts[fv_dataset_label(c->dataset, i)]++;
         if (s->readable)
             add_pixels(w, &s->found);
         else

@@ -65,12 +65,14 @@ typedef struct group {
     const fv_place *first_of[FV_TWINS_PARTS]; /* the first in each part, or NULL */
 } group;
 
+static bool differ(int a, int b) { return a != b && a != FV_UNLABELLED && b != FV_UNLABELLED; }
+
 static group open_group(const fv_check *c, int64_t number)
 {
     const fv_twins *t = &c->twins;
     group g = { .first = &t->places[t->first[number]], .end = &t->places[t->first[number + 1]] };
     for (const fv_place *p = g.first; p < g.end; p++) {
-        if (!g.unlike && label_of(c, p) != label_of(c, g.first)) g.unlike = p;
+        if (!g.unlike && differ(label_of(c, p), label_of(c, g.first))) g.unlike = p;
         if (!g.first_of[p->part]) g.first_of[p->part] = p;
     }
     return g;

@@ -208,6 +208,14 @@ int fv_dataset_classes(const fv_dataset *dataset) { return dataset->classes; }
 
 int fv_dataset_label(const fv_dataset *dataset, int64_t i) { return dataset->samples[i].label; }
 
+int64_t fv_dataset_unlabelled(const fv_dataset *dataset)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < dataset->count; i++)
+        count += dataset->samples[i].label == FV_UNLABELLED;
+    return count;
+}
+
 const char *fv_dataset_name(const fv_dataset *dataset, int64_t i)
 {
     return dataset->text + dataset->samples[i].name;

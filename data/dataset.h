@@ -11,10 +11,14 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct fv_dataset fv_dataset;
+
+/* The label of a picture of which only a teacher knows what it shows. */
+enum { FV_UNLABELLED = -1 };
 
 typedef enum fv_dataset_kind {
     FV_DATASET_FILES, /* files: of a list, or in one folder per class */
@@ -47,6 +51,7 @@ typedef struct fv_dataset_options {
     int shard_count;
     const char *label_key;  /* of archives: which member of a .json is the label; NULL: "label" */
     int classes;            /* labels must be below; 0: not checked, counted from the data */
+    bool unlabelled;        /* lines of a list may have no label, or -1 */
     const char *label_list; /* file "id name" per line with class names, or NULL */
     fv_split split;
     /* For those who check lists: told of each line of a list that cannot be used, which is then
@@ -61,7 +66,7 @@ typedef struct fv_dataset_options {
 void fv_dataset_options_guess(fv_dataset_options *options, const char *const *path);
 
 /* List: "path<delimiter>label" per line, each of the two may be in double quotes; \r\n, blank lines
- * and a byte order mark are tolerated.
+ * and a byte order mark are tolerated. With `unlabelled` a line that ends with no number is a path.
  * Folders: classes are the sorted (bytewise) names of the sub-folders, samples are the files with a
  * picture's extension (.jpg .jpeg .png, any case) below them, recursively, sorted.
  * Table: RFC 4180 with a header line. If the first label is no number, all are names of classes:
@@ -76,6 +81,7 @@ void fv_dataset_close(fv_dataset *dataset); /* accepts NULL */
 int64_t fv_dataset_count(const fv_dataset *dataset);
 int fv_dataset_classes(const fv_dataset *dataset); /* as given, or 1 + the largest label */
 int fv_dataset_label(const fv_dataset *dataset, int64_t i);
+int64_t fv_dataset_unlabelled(const fv_dataset *dataset);          /* how many are */
 const char *fv_dataset_name(const fv_dataset *dataset, int64_t i); /* as in the list; borrowed */
 
 /* Writes image_root/name into `path`. */

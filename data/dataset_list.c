@@ -102,26 +102,60 @@ static char *find_delimiter(const lines *l, const char *delimiter, char **label)
     return at;
 }
 
+/* An integer, with quotes or without. */
+static bool is_number(const char *text)
+{
+    const bool quoted = *text == '"';
+    text += quoted;
+    text += *text == '-';
+    const char *end = text + strspn(text, "0123456789");
+    return end > text && strcmp(end, quoted ? "\"" : "") == 0;
+}
+
+/* Where the path ends and the label begins; *label NULL: there is none, and need not be. */
+static fv_status cut_line(const lines *l, const fv_dataset_options *o, char **end, char **label,
+                          fv_error *err)
+{
+    const char *delimiter = o->delimiter && *o->delimiter ? o->delimiter : " ";
+    *end = find_delimiter(l, delimiter, label);
+    if (!*end && !o->unlabelled)
+        return fail_line(l, err, "no label: expected a path and a label, not \"", l->text);
+    while (*end && is_blank(**label)) ++*label;
+    if (o->unlabelled && (!*end || (**label && !is_number(*label)))) {
+        *end = l->text + l->bytes;
+        *label = NULL;
+    }
+    while (*end > l->text && is_blank((*end)[-1])) --*end;
+    if (o->unlabelled && *label && !**label) *label = NULL;
+    return FV_OK;
+}
+
+static fv_status read_label_of(fv_sample *sample, const lines *l, char *label,
+                               const fv_dataset_options *o, fv_error *err)
+{
+    const int limit = o->classes ? o->classes : FV_DATASET_MAX_CLASSES;
+    sample->label = FV_UNLABELLED;
+    if (!label) return FV_OK;
+    fv_path_unquote(label);
+    if (o->unlabelled && strcmp(label, "-1") == 0) return FV_OK;
+    return fv_dataset_read_number(&l->at, label, "label", limit, &sample->label, err);
+}
+
 static fv_status read_sample(fv_dataset *d, const lines *l, const fv_dataset_options *o,
                              fv_error *err)
 {
     if (strlen(l->text) != l->bytes) return fail_line(l, err, "the line holds a zero byte", "");
-    const char *delimiter = o->delimiter && *o->delimiter ? o->delimiter : " ";
-    char *label = NULL, *end = find_delimiter(l, delimiter, &label);
-    if (!end) return fail_line(l, err, "no label: expected a path and a label, not \"", l->text);
-    while (end > l->text && is_blank(end[-1])) end--;
-    while (is_blank(*label)) label++;
+    char *label = NULL, *end = NULL;
+    FV_TRY(cut_line(l, o, &end, &label, err));
     *end = '\0';
     fv_path_unquote(l->text);
-    fv_path_unquote(label);
     if (!*l->text) return fail_line(l, err, "no path before the label", "");
     if (end - l->text >= FV_DATASET_MAX_PATH) {
         return fv_fail(err, FV_ERR_FORMAT, "%s:%ld: a path of %td bytes: the limit is %d",
                        l->at.path, l->at.number, end - l->text, FV_DATASET_MAX_PATH - 1);
     }
     fv_sample *sample = &d->samples[d->count];
-    const int limit = o->classes ? o->classes : FV_DATASET_MAX_CLASSES;
-    FV_TRY(fv_dataset_read_number(&l->at, label, "label", limit, &sample->label, err));
+    FV_TRY(read_label_of(sample, l, label, o, err));
     sample->name = (uint32_t)(l->text - d->text);
     d->count++;
     return FV_OK;

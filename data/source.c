@@ -114,6 +114,7 @@ static fv_status open_loader(fv_source *s, section *keys, const fv_source_option
 {
     fv_pipeline_size(s->pipeline, &s->height, &s->width);
     keys->dataset.options.classes = options->classes;
+    keys->dataset.options.unlabelled = options->unlabelled;
     FV_TRY(fv_dataset_open(&s->dataset, &keys->dataset.options, err));
     s->batch_size = keys->sampler.batch_size;
     const fv_loader_options loading = {

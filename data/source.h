@@ -28,8 +28,9 @@ typedef struct fv_source_options {
     const char *where; /* "DataLoader.Train", for messages */
     int classes;       /* 0: from the data */
     uint64_t seed;
-    bool training; /* unreadable pictures are replaced, and pictures may be mixed */
-    int threads;   /* that compute: a default for num_workers, and its bound */
+    bool training;   /* unreadable pictures are replaced, and pictures may be mixed */
+    bool unlabelled; /* of lists, see fv_dataset_options */
+    int threads;     /* that compute: a default for num_workers, and its bound */
 } fv_source_options;
 
 /* Reads and checks every key without opening a file. `where` and `training` as in the options. */

@@ -58,6 +58,56 @@ static void test_lists(void **state)
     }
 }
 
+static void open_partly(fv_dataset **out, const char *text, const char *delimiter)
+{
+    testing_write("list.txt", text, strlen(text));
+    const fv_dataset_options options = { .image_root = "root",
+                                         .list_path = testing_path("list.txt"),
+                                         .delimiter = delimiter,
+                                         .classes = 10,
+                                         .unlabelled = true };
+    assert_ok(fv_dataset_open(out, &options, &testing_err));
+}
+
+/* Where labels may be missing, what is no number belongs to the path. */
+static void test_unlabelled(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *delimiter, *name;
+        int label;
+    } table[] = {
+        { "a.jpg\n", " ", "a.jpg", FV_UNLABELLED },
+        { "a.jpg 3\n", " ", "a.jpg", 3 },
+        { "a.jpg -1\n", " ", "a.jpg", FV_UNLABELLED },
+        { "my own picture.jpg\n", " ", "my own picture.jpg", FV_UNLABELLED },
+        { "my own picture.jpg 9\n", " ", "my own picture.jpg", 9 },
+        { "\"my picture.jpg\"\n", " ", "my picture.jpg", FV_UNLABELLED },
+        { "\"my picture.jpg\" \"4\"\n", " ", "my picture.jpg", 4 },
+        { "a.jpg 1x\n", " ", "a.jpg 1x", FV_UNLABELLED },
+        { "a,b.jpg\n", ",", "a,b.jpg", FV_UNLABELLED },
+        { "a.jpg,\n", ",", "a.jpg", FV_UNLABELLED },
+        { "a.jpg, 5\n", ",", "a.jpg", 5 },
+    };
+    for (size_t i = 0; i < FV_ARRAY_LEN(table); i++) {
+        fv_dataset *d = NULL;
+        open_partly(&d, table[i].text, table[i].delimiter);
+        check_sample(d, 0, table[i].name, table[i].label);
+        assert_int_equal(fv_dataset_unlabelled(d), table[i].label == FV_UNLABELLED);
+        fv_dataset_close(d);
+    }
+    fv_dataset *d = NULL;
+    testing_write("list.txt", "a.jpg 10\n", 9);
+    const fv_dataset_options options = { .list_path = testing_path("list.txt"),
+                                         .classes = 10,
+                                         .unlabelled = true };
+    char wanted[1024];
+    assert_int_equal(fv_dataset_open(&d, &options, &testing_err), FV_ERR_FORMAT);
+    snprintf(wanted, sizeof(wanted), "%s:1: label 10: must be from 0 to 9",
+             testing_path("list.txt"));
+    assert_string_equal(testing_err.message, wanted);
+}
+
 static void test_paths(void **state)
 {
     (void)state;
@@ -354,10 +404,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_imagenet), /* first, for its peak of memory */
-        cmocka_unit_test(test_lists),       cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_list_errors), cmocka_unit_test(test_bad_lists),
-        cmocka_unit_test(test_folders),     cmocka_unit_test(test_loop),
-        cmocka_unit_test(test_labels),      cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_lists),         cmocka_unit_test(test_unlabelled),
+        cmocka_unit_test(test_paths),         cmocka_unit_test(test_list_errors),
+        cmocka_unit_test(test_bad_lists),     cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_loop),          cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,7 @@ typedef struct experiment {
     fv_status status;
     uint32_t checksum;
     int params;
-    double loss; /* of the last epoch */
+    double loss, top1; /* of the last epoch */
     /* inside */
     volatile sig_atomic_t stop;
     char path[300];
@@ -87,6 +87,7 @@ static void take_event(void *ctx, const fv_train_event *event)
     experiment *e = ctx;
     if (event->kind != FV_TRAIN_STEP) return;
     e->loss = event->loss;
+    e->top1 = event->top1;
     if (event->step == e->stop_step) e->stop = SIGINT;
 }
 
@@ -171,10 +172,11 @@ static fv_status run(experiment *e)
                                         .classes = CLASSES,
                                         .seed = (uint64_t)settings.global.seed,
                                         .training = true,
+                                        .unlabelled = !fv_loss_needs_labels(&settings.loss),
                                         .threads = fv_threads_count() };
-    assert_ok(fv_source_open(&source, settings.train, &options, &testing_err));
-    assert_ok(fv_journal_open(&journal, e->path, &testing_err));
-    e->status = train(e, &settings, &source, journal);
+    e->status = fv_source_open(&source, settings.train, &options, &testing_err);
+    if (e->status == FV_OK) assert_ok(fv_journal_open(&journal, e->path, &testing_err));
+    if (e->status == FV_OK) e->status = train(e, &settings, &source, journal);
     fv_journal_close(journal);
     fv_source_close(&source);
     fv_config_destroy(config);
@@ -391,6 +393,56 @@ static void test_damaged_cache(void **unused)
     assert_string_equal(testing_err.message, message);
 }
 
+/* ---- Pictures without labels ---- */
+
+/* The training list, with two labels of three taken away. */
+static const char *partly_labelled(void)
+{
+    static char path[400];
+    char list[64 * PICTURES] = "";
+    snprintf(path, sizeof(path), "%s/partly.txt", testing_folder());
+    for (int i = 0; i < PICTURES; i++) {
+        const size_t used = strlen(list);
+        snprintf(list + used, sizeof(list) - used, "train/%06d_%s.jpg%s\n", i,
+                 fv_synth_class_name(i % CLASSES), i % CLASSES ? "" : " 0");
+    }
+    assert_ok(fv_file_write(path, list, strlen(list), &testing_err));
+    return path;
+}
+
+/* Labels are of no consequence where only the teacher is learned from. */
+static void test_unlabelled(void **unused)
+{
+    (void)unused;
+    (void)plain();
+    experiment e = { .folder = "unlabelled",
+                     .overrides = { TEACHER_WEIGHTS,
+                                    override_of("DataLoader.Train.dataset.cls_label_path",
+                                                partly_labelled()) } };
+    assert_ok(run(&e));
+    assert_int_equal(e.checksum, plain()->checksum);
+    assert_true(isnan(e.top1));
+    assert_false(isnan(plain()->top1));
+}
+
+static void test_labels_that_are_needed(void **unused)
+{
+    (void)unused;
+    experiment e = { .folder = "needed",
+                     .overrides = {
+                         TEACHER_WEIGHTS,
+                         override_of("DataLoader.Train.dataset.cls_label_path", partly_labelled()),
+                         "Loss.Train=[{DistillationGTCELoss: {model_names: "
+                         "[Student]}}]" } };
+    char message[600];
+    assert_int_equal(run(&e), FV_ERR_FORMAT);
+    snprintf(message, sizeof(message),
+             "%s/partly.txt:2: no label: expected a path and a label, not "
+             "\"train/000001_%s.jpg\"",
+             testing_folder(), fv_synth_class_name(1));
+    assert_string_equal(testing_err.message, message);
+}
+
 /* ---- What cannot be ---- */
 
 static void expect_error(const char *a, const char *b, fv_status status, const char *message)
@@ -437,6 +489,8 @@ int main(void)
         cmocka_unit_test(test_mutual_learning),
         cmocka_unit_test(test_cache),
         cmocka_unit_test(test_damaged_cache),
+        cmocka_unit_test(test_unlabelled),
+        cmocka_unit_test(test_labels_that_are_needed),
         cmocka_unit_test(test_runs_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,11 +10,14 @@
 /* The labels must be checked here: nothing else stands between a list file and an index. */
 static fv_status check_labels(const fv_trainer *t, const fv_batch *batch, fv_error *err)
 {
-    for (int i = 0; i < batch->count; i++)
+    const bool needed = fv_loss_needs_labels(&t->settings->loss);
+    for (int i = 0; i < batch->count; i++) {
+        if (!needed && batch->labels[i] == (float)FV_UNLABELLED) continue;
         if (!(batch->labels[i] >= 0.0f && batch->labels[i] < (float)t->options.classes))
             return fv_fail(err, FV_ERR_CONFIG, "%s: label %g, but the model has %d classes",
                            fv_dataset_name(t->options.source->dataset, batch->samples[i]),
                            (double)batch->labels[i], t->options.classes);
+    }
     return FV_OK;
 }
 

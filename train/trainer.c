@@ -44,7 +44,7 @@ fv_train_event fv_trainer_event(const fv_trainer *t, fv_train_event_kind kind)
                          .eta_seconds = eta(t) };
     if (p->images > 0) {
         e.loss = p->loss_sum / (double)p->images;
-        e.top1 = t->targets ? (double)NAN : (double)p->correct / (double)p->images;
+        e.top1 = t->uncounted ? (double)NAN : (double)p->correct / (double)p->images;
     }
     if (t->row.seconds > 0.0) {
         e.images_per_second = (double)t->row.images / t->row.seconds;
@@ -153,7 +153,7 @@ static fv_status train_batch(fv_trainer *t, const fv_batch *batch, fv_error *err
     fv_plan_forward(plan);
     const double loss = (double)fv_plan_value(plan, bindings->loss).data[0];
     if (!isfinite(loss)) return fv_trainer_fail_nonfinite(t, plan, batch, loss, err);
-    if (!t->targets)
+    if (!t->uncounted)
         p->correct += count_correct(fv_plan_value(plan, bindings->outputs[0]), batch->labels);
     fv_plan_backward(plan, fv_trainer_is_midway(t));
 
@@ -335,10 +335,9 @@ static fv_status make_state(fv_trainer *t, fv_error *err)
                                            .source = source,
                                            .classes = t->options.classes,
                                            .seed = (uint64_t)s->global.seed };
-    t->network = (fv_network){ .arch = &s->arch,
-                               .loss = &s->loss,
-                               .classes = t->options.classes,
-                               .mixed = source->batch_ops != NULL };
+    t->network.arch = &s->arch;
+    t->network.loss = &s->loss;
+    t->network.classes = t->options.classes;
     FV_TRY(fv_network_params(&t->params, &t->student_count, &t->network, source->height,
                              source->width, (uint64_t)s->global.seed, err));
     if (!s->global.checkpoints)
@@ -384,7 +383,9 @@ static fv_status begin(fv_trainer *t, fv_error *err)
 static fv_status make_targets(fv_trainer *t, fv_error *err)
 {
     const fv_source *s = t->options.source;
-    if (!s->batch_ops) return FV_OK;
+    t->uncounted = s->batch_ops || fv_dataset_unlabelled(s->dataset) > 0;
+    t->network.mixed = s->batch_ops && fv_loss_needs_labels(&t->settings->loss);
+    if (!t->network.mixed) return FV_OK;
     t->targets = fv_alloc((size_t)s->batch_size * (size_t)t->options.classes * sizeof(float));
     return t->targets ? FV_OK : fv_fail(err, FV_ERR_NOMEM, "trainer: out of memory for targets");
 }

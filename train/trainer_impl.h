@@ -30,6 +30,7 @@ struct fv_trainer {
     fv_run_identity identity;
     char *config;   /* of the identity */
     float *targets; /* [batch_size][classes] of mixed pictures; NULL: pictures are not mixed */
+    bool uncounted; /* pictures are mixed, or some have no label: Top-1 would mean nothing */
     fv_progress progress;
     int64_t stream;  /* batches in one pass over the data */
     int64_t batches; /* per epoch: those of them that make whole steps */
