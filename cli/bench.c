@@ -7,7 +7,9 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/threads.h"
+#include "cli/advice.h"
 #include "cli/command.h"
+#include "cli/progress.h"
 #include "cli/timing.h"
 #include "eval/classifier.h"
 #include "optim/optimizer.h"
@@ -166,6 +168,23 @@ static double peak_rss_mib(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss / 1024.0 : 0.0;
 }
 
+/* What the rate means, for a data set whose size everybody knows. */
+static void advise(const bench *b, double rate, const fv_arguments *arguments)
+{
+    char time[48];
+    const bool trains = b->options->mode == TRAIN;
+    fv_progress_time(time, sizeof(time), (trains ? 1281167.0 : 50000.0) / rate);
+    fv_advise("at this rate %s take %s",
+              trains ? "the 1,281,167 pictures of an epoch of ImageNet"
+                     : "the 50,000 pictures to validate ImageNet",
+              time);
+    if (!b->options->profile)
+        fv_advise(
+            "next: --profile shows which layers take the time; \"%s bench loader -c CONFIG\", "
+            "whether pictures can be read as fast",
+            arguments->program);
+}
+
 static fv_status report(bench *b, const fv_arguments *arguments, fv_error *err)
 {
     const bench_options *o = b->options;
@@ -181,6 +200,7 @@ static fv_status report(bench *b, const fv_arguments *arguments, fv_error *err)
             b->subject.model->name, modes[o->mode], o->batch, b->images.h, b->images.w,
             fv_threads_count(), fv_threads_count() == 1 ? "" : "s", rate, 1e3 * middle, b->steps,
             1e3 * least, gflops, arena, b->rss_mib);
+    advise(b, rate, arguments);
     json_t *json =
         json_pack("{s:s, s:s, s:i, s:[i,i], s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "model",
                   b->subject.model->name, "mode", modes[o->mode], "batch", o->batch, "input",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/threads.h"
+#include "cli/advice.h"
 #include "cli/bench.h"
 #include "cli/command.h"
 #include "data/source.h"
@@ -46,6 +47,10 @@ static fv_status report(const tally *t, int workers, const fv_arguments *argumen
     const double rate = (double)t->images / t->seconds;
     fprintf(fv_output(arguments), "loader, %d thread%s: %.1f images/s (%lld images in %.2f s)\n",
             workers, workers == 1 ? "" : "s", rate, (long long)t->images, t->seconds);
+    fv_advise(
+        "next: \"%s bench MODEL --mode train\" tells how many a model needs; if it needs more, "
+        "it will wait for pictures",
+        arguments->program);
     return fv_json_write(arguments,
                          json_pack("{s:f, s:i, s:I, s:I, s:f, s:f}", "images_per_second", rate,
                                    "threads", workers, "images", (json_int_t)t->images,

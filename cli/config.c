@@ -1,10 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fovea config: a configuration as it is understood, or what is wrong with it. */
 #include "base/memory.h"
+#include "cli/advice.h"
 #include "cli/command.h"
+#include "cli/progress.h"
+#include "cli/retype.h"
 #include "train/settings.h"
 
-static fv_status print(fv_config *config, fv_error *err)
+static void advise(const fv_settings *s, const fv_arguments *arguments)
+{
+    char command[FV_PROGRESS_LINE];
+    fv_advise("%s: understood, nothing is unknown or out of range", arguments->config);
+    if (!s->train) return;
+    fv_retype(command, sizeof(command), arguments, "show-batch", NULL, NULL);
+    fv_advise("next, what will the network see? %s", command);
+}
+
+static fv_status print(fv_config *config, const fv_arguments *arguments, fv_error *err)
 {
     fv_settings settings;
     FV_TRY(fv_settings_read(&settings, config, err));
@@ -12,6 +24,7 @@ static fv_status print(fv_config *config, fv_error *err)
     if (!text) return fv_fail(err, FV_ERR_NOMEM, "configuration: out of memory");
     fputs(text, stdout);
     fv_free(text);
+    advise(&settings, arguments);
     return FV_OK;
 }
 
@@ -19,7 +32,7 @@ static fv_status run(const fv_arguments *arguments, fv_error *err)
 {
     fv_config *config;
     FV_TRY(fv_arguments_config(arguments, &config, err));
-    const fv_status status = print(config, err);
+    const fv_status status = print(config, arguments, err);
     fv_config_destroy(config);
     return status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fovea convert: weights from one file format to another, checked against their model. */
 #include "base/memory.h"
+#include "cli/advice.h"
 #include "cli/command.h"
 #include "eval/classifier.h"
 
@@ -229,7 +230,12 @@ static fv_status convert(job *j, const fv_arguments *arguments, fv_error *err)
                          j->in.path, j->model->name, j->missing.count, j->reshaped.count);
     else
         status = write_chosen(j, err);
-    if (status == FV_OK) fprintf(out, "%s: %d tensors written\n", j->out, j->chosen_count);
+    if (status == FV_OK) {
+        fprintf(out, "%s: %d tensors written\n", j->out, j->chosen_count);
+        fv_advise("next: train, eval and predict read it: -o Global.pretrained_model=%s, or "
+                  "--weights %s",
+                  j->out, j->out);
+    }
     if (status != FV_OK && !unfit) return status;
     FV_TRY(fv_json_write(arguments, to_json(j), err));
     return status;

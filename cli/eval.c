@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "cli/advice.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/text.h"
@@ -205,6 +206,19 @@ static fv_status write_results(evaluation *e, const fv_evaluation *result, fv_er
     return fv_json_write(e->arguments, json, err);
 }
 
+static void advise(const evaluation *e, const fv_metrics *m)
+{
+    const eval_options *o = e->arguments->options;
+    fv_advise("its first answer was right for %lld of %lld images", (long long)m->ranked[0],
+              (long long)m->images);
+    if (o->answers)
+        fv_advise("what it said about each: %s", o->answers);
+    else
+        fv_advise("next: --answers FILE writes what it said about each; \"%s predict --weights %s "
+                  "PICTURE...\" names your own pictures",
+                  e->arguments->program, e->stored.path);
+}
+
 static fv_status evaluate(evaluation *e, fv_error *err)
 {
     const fv_evaluator_options o = { .program = fv_classifier_program(e->classifier),
@@ -223,6 +237,7 @@ static fv_status evaluate(evaluation *e, fv_error *err)
     if (result.metrics.unreadable)
         return fv_fail(err, FV_ERR_IO, "%lld of %lld images could not be read; they count as wrong",
                        (long long)result.metrics.unreadable, (long long)result.metrics.images);
+    advise(e, &result.metrics);
     return FV_OK;
 }
 

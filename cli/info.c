@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fovea info: what a model consists of, and what it needs. */
 #include "base/cpu.h"
+#include "cli/advice.h"
 #include "cli/command.h"
 #include "eval/classifier.h"
 
@@ -144,6 +145,8 @@ static fv_status report(subject *s, const fv_graph *graph, const fv_arguments *a
     fprintf(out, "memory for activations, batch of %d:\n", s->images.n);
     print_memory(out, "inference", &memories[FV_EVAL]);
     print_memory(out, "training", &memories[FV_TRAIN]);
+    fv_advise("next: \"%s bench %s\" measures how fast it is here", arguments->program,
+              s->options.model->name);
     return fv_json_write(arguments, to_json(s, &t, memories), err);
 }
 
@@ -178,6 +181,9 @@ static fv_status list_models(const fv_arguments *arguments, fv_error *err)
         json_array_append_new(list, json_pack("{s:s, s:[i,i], s:s}", "model", m->name, "input",
                                               m->image_size, m->image_size, "paper", m->paper));
     }
+    fv_advise("these models are there, each with the side of the pictures it was made for; next: "
+              "\"%s info MODEL\" shows what one is made of",
+              arguments->program);
     return fv_json_write(arguments, list, err);
 }
 

@@ -3,6 +3,7 @@
 #include "data/packed.h"
 
 #include "base/clock.h"
+#include "cli/advice.h"
 #include "cli/bar.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
@@ -56,7 +57,12 @@ static fv_status report(const fv_arguments *arguments, const fv_dataset *dataset
                                    "bytes_read", (json_int_t)r->bytes_read, "bytes_written",
                                    (json_int_t)r->bytes_written, "seconds", seconds),
                          err));
-    if (!r->unreadable) return FV_OK;
+    if (!r->unreadable) {
+        fv_advise("next: \"%s check-data %s\" looks at it; a configuration reads it as \"dataset: "
+                  "{name: PackedDataset, file: %s}\"",
+                  arguments->program, path, path);
+        return FV_OK;
+    }
     return fv_fail(err, FV_ERR_IO, "%s: %lld of %lld pictures could not be read and are not in it",
                    path, (long long)r->unreadable, (long long)total);
 }

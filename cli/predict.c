@@ -2,6 +2,7 @@
 /* fovea predict: what is on pictures. */
 #include "cli/predict.h"
 
+#include "cli/advice.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/text.h"
@@ -110,6 +111,9 @@ static fv_status predict(const fv_predict_job *job, fv_classifier *classifier, f
     FV_TRY(fv_json_write(&job->arguments, out.list, err));
     if (failed)
         return fv_fail(err, FV_ERR_IO, "%d of %d pictures could not be predicted", failed, count);
+    fv_advise("%d picture%s named by %s: its likeliest classes, and how sure it is of each", count,
+              count == 1 ? "" : "s", job->model->name);
+    fv_advise("next: \"%s eval -c CONFIG\" counts how often it is right", job->arguments.program);
     return FV_OK;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fovea prepare-imagenet DIR: lists of ImageNet's pictures. */
+#include "cli/advice.h"
 #include "cli/bar.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
@@ -136,6 +137,10 @@ static fv_status run(const fv_arguments *arguments, fv_error *err)
     fv_bar_end(&shown.bar);
     if (status != FV_OK) return status;
     print_result(fv_output(arguments), folder, &report);
+    fv_advise(
+        "next: put these lines into one of configs/, then \"%s check-data -c CONFIG\" and \"%s "
+        "train -c CONFIG\"",
+        arguments->program, arguments->program);
     json_t *json = json_pack("{s:o, s:o, s:o, s:i, s:b, s:o}", "folder", fv_json_text(folder),
                              "train", part_json(&report.parts[FV_IMAGENET_TRAIN]), "val",
                              part_json(&report.parts[FV_IMAGENET_VAL]), "classes", report.classes,

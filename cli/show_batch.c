@@ -3,7 +3,10 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "cli/advice.h"
 #include "cli/command.h"
+#include "cli/progress.h"
+#include "cli/retype.h"
 #include "cli/sheet.h"
 #include "cli/text.h"
 #include "data/encode.h"
@@ -173,7 +176,15 @@ static fv_status show_batch(show *s, fv_error *err)
     FV_TRY(status);
     FV_TRY(report(s, pictures, err));
     const int64_t unreadable = fv_loader_unreadable(s->source.loader, NULL);
-    if (unreadable == 0) return FV_OK;
+    if (unreadable == 0) {
+        char command[FV_PROGRESS_LINE];
+        fv_retype(command, sizeof(command), s->arguments, "train", NULL, NULL);
+        fv_advise(
+            "next: look at it: can you tell what is what, and do the labels say the same? Then: "
+            "%s",
+            command);
+        return FV_OK;
+    }
     return fv_fail(err, FV_ERR_IO, "%lld of the %d pictures could not be read",
                    (long long)unreadable, pictures);
 }

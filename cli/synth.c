@@ -3,6 +3,7 @@
 #include "data/synth.h"
 
 #include "base/clock.h"
+#include "cli/advice.h"
 #include "cli/bar.h"
 #include "cli/command.h"
 
@@ -50,6 +51,9 @@ static fv_status run(const fv_arguments *arguments, fv_error *err)
                 "%s: %d pictures to train on and %d to validate on, of %d classes; %d drawn in "
                 "%.1f s\n",
                 folder, o->train, o->val, o->classes, drawn, seconds);
+    fv_advise("next: \"%s check-data %s/train_list.txt --root %s\" looks at them; "
+              "configs/quickstart/MobileNetV2_x0_25_synth.yaml shows how to train on them",
+              arguments->program, folder, folder);
     return fv_json_write(arguments,
                          json_pack("{s:i, s:i, s:i, s:i, s:f}", "classes", o->classes, "train",
                                    o->train, "val", o->val, "drawn", drawn, "seconds", seconds),
