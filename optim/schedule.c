@@ -31,6 +31,7 @@ struct fv_schedule {
     double warmup;   /* units */
     double duration; /* units that Cosine and Linear take */
     double interval; /* Step: units between two decays */
+    double scale;    /* of all rates, for the size of a batch */
     int rebuilt;     /* Piecewise from a learning_rate: number of values, else 0 */
 };
 
@@ -44,6 +45,7 @@ struct fv_schedule {
     FV_FIELD_DOUBLE(fv_schedule_settings, warmup_epoch, 0, 0, 1e6), \
     FV_FIELD_DOUBLE(fv_schedule_settings, warmup_start_lr, 0, 0, 1e3), \
     FV_FIELD_INT(fv_schedule_settings, last_epoch, -1, -1, -1), \
+    FV_FIELD_INT(fv_schedule_settings, base_batch_size, 0, 1, 1e6), \
     FV_FIELD_IGNORED("epochs", "Global.epochs counts"), \
     FV_FIELD_IGNORED("step_each_epoch", "counted from the data"), \
     FV_FIELD_IGNORED("verbose", "the rate is logged in any case")
@@ -144,9 +146,8 @@ static double piecewise_rate(const fv_schedule *s, double u)
     return s->base * pow(0.1, fmin(decays, s->rebuilt - 1));
 }
 
-double fv_schedule_rate(const fv_schedule *s, int64_t step)
+static double unscaled_rate(const fv_schedule *s, int64_t step)
 {
-    assert(step >= 0);
     const double k = (double)(s->settings.by_epoch ? step / s->steps_per_epoch : step);
     const double start = s->settings.warmup_start_lr;
     if (k < s->warmup) return start + (s->base - start) * k / s->warmup;
@@ -161,6 +162,12 @@ double fv_schedule_rate(const fv_schedule *s, int64_t step)
     case MULTI_STEP: return s->base * pow(s->settings.gamma, passed(s, &s->settings.milestones, u));
     }
     return s->base;
+}
+
+double fv_schedule_rate(const fv_schedule *s, int64_t step)
+{
+    assert(step >= 0);
+    return s->scale * unscaled_rate(s, step);
 }
 
 /* ---- From settings ---- */
@@ -235,6 +242,7 @@ fv_status fv_schedule_create_from(fv_schedule **out, const fv_schedule_settings 
     s->steps_per_epoch = steps_per_epoch;
     s->factor = settings->by_epoch ? 1 : (double)steps_per_epoch;
     s->base = settings->learning_rate;
+    s->scale = 1.0;
 
     const double warmup = fmin(settings->warmup_epoch, epochs);
     s->settings.warmup_epoch = warmup;
@@ -286,8 +294,20 @@ static void tell_unused(fv_config_node *lr, const fv_schedule *s, double warmup,
                        epochs);
 }
 
+/* The linear scaling rule of Goyal et al., arXiv:1706.02677. */
+static void scale(fv_schedule *s, fv_config_node *lr, int64_t batch)
+{
+    const int base = s->settings.base_batch_size;
+    if (base == 0 || batch == 0) return;
+    s->scale = (double)batch / (double)base;
+    fv_config_tell(fv_config_child(lr, "base_batch_size"),
+                   "the rates are for batches of %d pictures and a step has %lld: all are "
+                   "multiplied by %g, %g becomes %g",
+                   base, (long long)batch, s->scale, s->base, s->scale * s->base);
+}
+
 fv_status fv_schedule_create(fv_schedule **out, fv_config_node *lr, int epochs,
-                             int64_t steps_per_epoch, fv_error *err)
+                             int64_t steps_per_epoch, int64_t batch, fv_error *err)
 {
     if (fv_config_node_type(lr) != FV_CONFIG_MAP)
         return lr ? fv_config_fail(lr, err, "a map with name and learning_rate is expected")
@@ -305,5 +325,6 @@ fv_status fv_schedule_create(fv_schedule **out, fv_config_node *lr, int epochs,
     if (status == FV_ERR_CONFIG) return fv_config_fail(lr, err, "%s", why.message);
     if (status != FV_OK) return fv_fail(err, status, "%s", why.message);
     tell_unused(lr, *out, settings.warmup_epoch, epochs);
+    scale(*out, lr, batch);
     return FV_OK;
 }

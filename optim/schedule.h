@@ -12,6 +12,8 @@
  *   Step       lr * gamma^floor(u / I), I = floor(step_size * S) steps, or step_size epochs
  *   Piecewise  values[number of decay_epochs * q <= u]
  *   MultiStepDecay  lr * gamma^(number of milestones * q <= u)
+ *
+ * With base_batch_size every rate is multiplied by the pictures of a step / base_batch_size.
  */
 #ifndef FV_OPTIM_SCHEDULE_H
 #define FV_OPTIM_SCHEDULE_H
@@ -23,9 +25,11 @@
 typedef struct fv_schedule fv_schedule;
 
 /* Reads the map Optimizer.lr. epochs and steps_per_epoch come from the run; keys of the same name
- * in the map are accepted and overridden by them, with a notice, as PaddleClas does. */
+ * in the map are accepted and overridden by them, with a notice, as PaddleClas does. `batch` is the
+ * number of pictures of a step, 0 if it is not known yet: rates are not scaled then, and nothing is
+ * told of it. */
 fv_status fv_schedule_create(fv_schedule **out, fv_config_node *lr, int epochs,
-                             int64_t steps_per_epoch, fv_error *err);
+                             int64_t steps_per_epoch, int64_t batch, fv_error *err);
 void fv_schedule_destroy(fv_schedule *schedule); /* accepts NULL */
 
 /* The rate used by global optimiser step `step`, counted from 0. */

@@ -21,6 +21,7 @@ typedef struct fv_schedule_settings {
     fv_floats decay_epochs; /* Piecewise: epochs, ascending */
     fv_floats values;       /* Piecewise: rates, one more than decay_epochs */
     fv_floats milestones;   /* MultiStepDecay: epochs, ascending */
+    int base_batch_size;    /* pictures of a step that the rates are for; 0: of any */
     int last_epoch;         /* -1: schedules start at the beginning; the resumed step is given */
 } fv_schedule_settings;
 

@@ -152,7 +152,7 @@ static fv_status create(fv_schedule **out, fv_config **config, const char *text,
 {
     assert_ok(fv_config_parse(config, "a.yaml", text, &testing_err));
     fv_config_node *lr = fv_config_child(fv_config_root(*config), "lr");
-    const fv_status status = fv_schedule_create(out, lr, epochs, 10, &testing_err);
+    const fv_status status = fv_schedule_create(out, lr, epochs, 10, 96, &testing_err);
     return status == FV_OK ? fv_config_finish(*config, &testing_err) : status;
 }
 
@@ -220,11 +220,24 @@ static void test_told_once(void **state)
     assert_string_not_equal(notice, "");
     notice[0] = '\0';
     fv_config_node *lr = fv_config_child(fv_config_root(config), "lr");
-    assert_ok(fv_schedule_create(&second, lr, 4, 20, &testing_err));
+    assert_ok(fv_schedule_create(&second, lr, 4, 20, 0, &testing_err));
     assert_string_equal(notice, "");
     fv_schedule_destroy(first);
     fv_schedule_destroy(second);
     fv_config_destroy(config);
+}
+
+/* For batches of 64 a rate is written that a step of 96 pictures takes half again as large. */
+static void test_scaled_by_the_batch(void **state)
+{
+    (void)state;
+    static const int steps[] = { 0, 5, 10, 15, -1 };
+    check_rates("lr: {name: Linear, learning_rate: 0.5, end_lr: 0.25, warmup_epoch: 1, "
+                "warmup_start_lr: 0.125, base_batch_size: 64}",
+                3, steps, (double[]){ 0.1875, 0.46875, 0.75, 0.65625 });
+    assert_string_equal(notice,
+                        "a.yaml:1:95: lr.base_batch_size: the rates are for batches of 64 pictures "
+                        "and a step has 96: all are multiplied by 1.5, 0.5 becomes 0.75");
 }
 
 static void test_mistakes(void **state)
@@ -294,6 +307,7 @@ int main(void)
         cmocka_unit_test_setup(test_keys, listen),
         cmocka_unit_test_setup(test_notices, listen),
         cmocka_unit_test_setup(test_told_once, listen),
+        cmocka_unit_test_setup(test_scaled_by_the_batch, listen),
         cmocka_unit_test_setup(test_mistakes, listen),
         cmocka_unit_test_setup(test_no_memory, listen),
     };

@@ -201,7 +201,7 @@ static fv_status check_optimizer(const fv_settings *s, fv_error *err)
     if (status == FV_OK)
         status = fv_optimizer_create(&optimizer, s->optimizer, params, &kernels, err);
     if (status == FV_OK)
-        status = fv_schedule_create(&schedule, s->schedule, s->global.epochs, 1, err);
+        status = fv_schedule_create(&schedule, s->schedule, s->global.epochs, 1, 0, err);
     fv_schedule_destroy(schedule);
     fv_optimizer_destroy(optimizer);
     fv_params_destroy(params);

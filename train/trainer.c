@@ -348,7 +348,8 @@ static fv_status make_state(fv_trainer *t, fv_error *err)
     FV_TRY(fv_optimizer_create(&t->optimizer, s->optimizer, t->params, t->options.kernels, err));
     if (s->ema_decay >= 0.0) FV_TRY(fv_average_create(&t->average, t->params, s->ema_decay, err));
     return fv_schedule_create(&t->schedule, s->schedule, s->global.epochs,
-                              t->batches / t->update_freq, err);
+                              t->batches / t->update_freq,
+                              (int64_t)source->batch_size * t->update_freq, err);
 }
 
 static fv_status begin_events(fv_trainer *t, int64_t step, fv_error *err)
