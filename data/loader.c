@@ -64,15 +64,17 @@ struct fv_loader {
 
 /* ---- One sample ---- */
 
-static fv_status read_sample(const fv_loader *l, fv_pipeline_scratch *scratch, int64_t sample,
+/* A sample that an epoch has more than once is another picture each time. */
+static fv_status read_sample(const fv_loader *l, fv_pipeline_scratch *scratch, fv_draw draw,
                              uint32_t epoch, float *out, fv_error *err)
 {
     const fv_dataset *dataset = l->options.dataset;
+    const int64_t sample = draw.sample;
+    const uint64_t index = (uint64_t)(sample + draw.repeat * l->options.sampler.count);
     char *bytes = NULL;
     size_t size = 0;
     FV_TRY(fv_dataset_read(dataset, sample, &bytes, &size, err));
-    fv_random random =
-        fv_random_stream(l->options.sampler.seed, FV_RANDOM_AUGMENT, epoch, (uint64_t)sample);
+    fv_random random = fv_random_stream(l->options.sampler.seed, FV_RANDOM_AUGMENT, epoch, index);
     fv_error why = { 0 };
     fv_status status = fv_pipeline_run(l->options.pipeline, scratch, (const uint8_t *)bytes, size,
                                        &random, out, &why);
@@ -87,11 +89,11 @@ static void fill_sample(const fv_loader *l, slot *s, int i, fv_pipeline_scratch 
 {
     fv_batch *b = &s->batch;
     const int64_t position = b->number * l->options.sampler.batch_size + i;
-    const int64_t sample = fv_sampler_index(&l->options.sampler, b->epoch, position);
+    const fv_draw draw = fv_sampler_draw(&l->options.sampler, b->epoch, position);
     float *out = b->images + (size_t)i * l->image_floats;
-    b->samples[i] = sample;
-    b->labels[i] = (float)fv_dataset_label(l->options.dataset, sample);
-    s->errors[i].status = read_sample(l, scratch, sample, b->epoch, out, &s->errors[i]);
+    b->samples[i] = draw.sample;
+    b->labels[i] = (float)fv_dataset_label(l->options.dataset, draw.sample);
+    s->errors[i].status = read_sample(l, scratch, draw, b->epoch, out, &s->errors[i]);
     b->readable[i] = s->errors[i].status == FV_OK;
     if (!b->readable[i]) memset(out, 0, l->image_floats * sizeof(*out));
 }

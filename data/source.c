@@ -28,7 +28,7 @@ static const fv_field section_fields[] = {
 
 typedef struct sampler_options {
     int name, batch_size;
-    bool drop_last, shuffle;
+    bool drop_last, shuffle, balanced;
 } sampler_options;
 
 /* One process: the distributed one is the same. */
@@ -44,6 +44,7 @@ static const fv_field sampler_fields[] = {
       .otherwise_text = FV_REQUIRED },
     FV_FIELD_BOOL(sampler_options, drop_last, false),
     FV_FIELD_BOOL(sampler_options, shuffle, false),
+    FV_FIELD_BOOL(sampler_options, balanced, false),
     FV_FIELD_END,
 };
 
@@ -58,6 +59,18 @@ static const fv_field loader_fields[] = {
     FV_FIELD_IGNORED("use_shared_memory", "workers are threads and share all memory"),
     FV_FIELD_END,
 };
+
+static fv_status check_sampler(fv_config_node *map, const sampler_options *o, bool training,
+                               fv_error *err)
+{
+    if (!o->balanced) return FV_OK;
+    fv_config_node *key = fv_config_child(map, "balanced");
+    if (!training)
+        return fv_config_fail(key, err, "is for training: an evaluation has every picture once");
+    if (!o->shuffle)
+        return fv_config_fail(key, err, "draws the pictures at random: set shuffle to True too");
+    return FV_OK;
+}
 
 static int choose_workers(fv_config_node *map, int wanted, int threads)
 {
@@ -88,6 +101,7 @@ static fv_status read_section(section *out, fv_source *s, fv_config_node *map, c
     FV_TRY(fv_dataset_config_read(&out->dataset, maps.dataset, training, err));
     FV_TRY(fv_config_read(maps.sampler, sampler_fields, &out->sampler, err));
     FV_TRY(fv_config_read(maps.loader, loader_fields, &out->loader, err));
+    FV_TRY(check_sampler(maps.sampler, &out->sampler, training, err));
     out->loader_map = maps.loader;
     FV_TRY(fv_pipeline_create(&s->pipeline, out->dataset.transform_ops, where, err));
     return fv_batch_ops_create(&s->batch_ops, out->dataset.batch_transform_ops, err);
@@ -109,6 +123,22 @@ fv_status fv_source_compare(fv_config_node *train, fv_config_node *eval, fv_erro
                                      fv_config_child(eval, "dataset"), err);
 }
 
+static fv_status balance(fv_source *s, const char *where, fv_error *err)
+{
+    FV_TRY(fv_class_table_create(&s->classes, s->dataset, err));
+    int64_t least = INT64_MAX, most = 0;
+    for (int k = 0; k < s->classes->count; k++) {
+        const int64_t size = fv_class_table_size(s->classes, k);
+        least = size < least ? size : least;
+        most = size > most ? size : most;
+    }
+    fv_log(FV_LOG_INFO,
+           "%s.sampler.balanced: each of %d classes, of %lld to %lld pictures, is drawn equally "
+           "often",
+           where, s->classes->count, (long long)least, (long long)most);
+    return FV_OK;
+}
+
 static fv_status open_loader(fv_source *s, section *keys, const fv_source_options *options,
                              fv_error *err)
 {
@@ -116,6 +146,7 @@ static fv_status open_loader(fv_source *s, section *keys, const fv_source_option
     keys->dataset.options.classes = options->classes;
     keys->dataset.options.unlabelled = options->unlabelled;
     FV_TRY(fv_dataset_open(&s->dataset, &keys->dataset.options, err));
+    if (keys->sampler.balanced) FV_TRY(balance(s, options->where, err));
     s->batch_size = keys->sampler.batch_size;
     const fv_loader_options loading = {
         .dataset = s->dataset,
@@ -125,6 +156,7 @@ static fv_status open_loader(fv_source *s, section *keys, const fv_source_option
                      .batch_size = keys->sampler.batch_size,
                      .shuffle = keys->sampler.shuffle,
                      .drop_last = keys->sampler.drop_last,
+                     .balance = s->classes,
                      .seed = options->seed },
         .workers = choose_workers(keys->loader_map, keys->loader.num_workers, options->threads),
         .substitute = options->training,
@@ -153,6 +185,7 @@ void fv_source_close(fv_source *source)
     fv_loader_close(source->loader);
     fv_batch_ops_destroy(source->batch_ops);
     fv_pipeline_destroy(source->pipeline);
+    fv_class_table_destroy(source->classes);
     fv_dataset_close(source->dataset);
     *source = (fv_source){ 0 };
 }

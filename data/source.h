@@ -20,6 +20,7 @@ typedef struct fv_source {
     fv_dataset *dataset;
     fv_pipeline *pipeline;
     fv_batch_ops *batch_ops; /* NULL: pictures are not mixed */
+    fv_class_table *classes; /* NULL: epochs are not balanced */
     fv_loader *loader;
     int batch_size, height, width;
 } fv_source;

@@ -189,6 +189,9 @@ static const struct {
       "a.yaml:6:28: Train.sampler.name: expected one of BatchSampler, DistributedBatchSampler, "
       "got"
       " \"PKSampler\"" },
+    { "transform_ops: " OPERATIONS, "sampler: {batch_size: 1, balanced: True}",
+      "a.yaml:6:28: Train.sampler.balanced: draws the pictures at random: set shuffle to True "
+      "too" },
     { "transform_ops: " OPERATIONS, "sampler: {batch_size: 1}\n  loader: {num_workers: -1}",
       "a.yaml:7:12: Train.loader.num_workers: -1 is outside [0, 1024]" },
 };
@@ -237,6 +240,40 @@ static void test_errors(void **state)
     fv_config_destroy(config);
 }
 
+/* Three pictures of one class to one of another: an epoch has that one twice, augmented anew. */
+static void test_balanced(void **state)
+{
+    (void)state;
+    static const char list[] = "pictures/a b.jpg\t0\npictures/c.jpg\t2\npictures/d.jpg\t0\n"
+                               "pictures/d.jpg\t0\n";
+    static const char sampler[] = "sampler: {batch_size: 4, shuffle: True, balanced: True}";
+    fv_config *config = NULL;
+    fv_source s;
+    testing_write("list.txt", list, strlen(list));
+    assert_ok(open_section(&config, &s,
+                           "delimiter: \"\\t\"\n    transform_ops: [{DecodeImage: {}}, "
+                           "{RandCropImage: {size: 16}}, {NormalizeImage: {order: ''}}]",
+                           sampler));
+    const size_t floats = (size_t)16 * 16 * 3;
+    fv_loader_start(s.loader, 5, 0);
+    fv_batch *b = fv_loader_take(s.loader);
+    assert_non_null(b);
+    int rare[4], count = 0;
+    for (int i = 0; i < 4; i++)
+        if (b->labels[i] == 2.0f) rare[count++] = i;
+    assert_int_equal(count, 2);
+    assert_memory_not_equal(b->images + (size_t)rare[0] * floats,
+                            b->images + (size_t)rare[1] * floats, floats * sizeof(float));
+    fv_loader_give_back(s.loader, b);
+    fv_source_close(&s);
+
+    fv_config_node *map = fv_config_child(fv_config_root(config), "Train");
+    config_expect_error(fv_source_check(map, "DataLoader.Eval", false, &testing_err),
+                        "a.yaml:7:43: Train.sampler.balanced: is for training: an evaluation has "
+                        "every picture once");
+    fv_config_destroy(config);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -251,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_folders_and_defaults),
         cmocka_unit_test(test_splits_that_overlap),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_balanced),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
