@@ -117,4 +117,13 @@ fv_tensor *fv_decoupled_kl(fv_graph *g, fv_tensor *logits, fv_tensor *teacher, f
 fv_tensor *fv_weighted_soft(fv_graph *g, fv_tensor *logits, fv_tensor *teacher, fv_tensor *labels,
                             float temperature);
 
+/* Targets [n,1,1,K] for fv_cross_entropy(): those of a batch, [n,1,1,1] class numbers or [n,1,1,K]
+ * probabilities, smoothed, and weighted by class, so that the loss is the weighted mean. */
+typedef struct fv_class_weighted_attr {
+    int classes;          /* K */
+    float smoothing;      /* as of fv_cross_entropy() */
+    const float *weights; /* [K]; borrowed as long as the graph lives */
+} fv_class_weighted_attr;
+fv_tensor *fv_class_weighted(fv_graph *g, fv_tensor *targets, fv_class_weighted_attr attr);
+
 #endif /* FV_AUTOGRAD_OPS_H */

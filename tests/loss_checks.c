@@ -250,3 +250,51 @@ const gradcheck check_weighted_soft[] = {
       .ctx = &warm },
     { 0 },
 };
+
+/* ---- class_weighted ---- */
+
+enum { WEIGHTED = 6 };
+static const float class_weights[WEIGHTED] = { 0.5f, 2.0f, 0.25f, 1.0f, 3.0f, 0.75f };
+static const float no_weights[WEIGHTED] = { 0 };
+
+/* The cross entropy that it is for. */
+static fv_tensor *build_class_weighted(fv_graph *g, fv_tensor *const in[], const void *ctx)
+{
+    return fv_cross_entropy(
+        g, in[0], fv_class_weighted(g, in[1], *(const fv_class_weighted_attr *)ctx), 0.0f);
+}
+
+static void reference_class_weighted(const fv_view in[], const fv_params *params, const void *ctx,
+                                     fv_view y)
+{
+    (void)params;
+    const fv_class_weighted_attr *attr = ctx;
+    double loss = 0, all = 0;
+    for (int n = 0; n < in[0].shape.n; n++)
+        for (int c = 0; c < WEIGHTED; c++) {
+            const float *t = fv_pixel(in[1], n);
+            const double hard = in[1].shape.c == 1 ? (double)((int)t[0] == c) : (double)t[c];
+            const double e = (double)attr->smoothing, w = (double)attr->weights[c];
+            loss -= w * ((1 - e) * hard + e / WEIGHTED) * log(p_at(in[0], n, c, 1));
+            all += w * hard;
+        }
+    y.data[0] = all == 0 ? 0.0f : (float)(loss / all);
+}
+
+static const fv_class_weighted_attr weighted = { WEIGHTED, 0.0f, class_weights },
+                                    weighted_smooth = { WEIGHTED, 0.1f, class_weights },
+                                    weightless = { WEIGHTED, 0.1f, no_weights };
+#define CLASS_WEIGHTED(name, ctx_, targets, labels_) \
+    { \
+        .what = name, .in = { { 3, 1, 1, WEIGHTED }, { 3, 1, 1, targets } }, \
+        .constant = { false, true }, .build = build_class_weighted, \
+        .reference = reference_class_weighted, .ctx = ctx_, .labels = labels_ \
+    }
+const gradcheck check_class_weighted[] = {
+    CLASS_WEIGHTED("labels", &weighted, 1, true),
+    CLASS_WEIGHTED("smoothed", &weighted_smooth, 1, true),
+    CLASS_WEIGHTED("soft", &weighted, WEIGHTED, false),
+    CLASS_WEIGHTED("soft, smoothed", &weighted_smooth, WEIGHTED, false),
+    CLASS_WEIGHTED("weightless", &weightless, 1, true),
+    { 0 },
+};

@@ -6,6 +6,6 @@
 #include "gradcheck.h"
 
 extern const gradcheck check_correlation[], check_cross_entropy[], check_decoupled_kl[],
-    check_jeffreys[], check_softmax[], check_weighted_soft[];
+    check_jeffreys[], check_softmax[], check_weighted_soft[], check_class_weighted[];
 
 #endif /* FV_TESTS_LOSS_CHECKS_H */

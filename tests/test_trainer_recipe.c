@@ -438,6 +438,34 @@ static void test_early_stop(void **unused)
     assert_int_equal(longer.progress.epoch, 5);
 }
 
+/* ---- Rare classes ---- */
+
+static void test_rare_classes(void **unused)
+{
+    (void)unused;
+    static const char *const keys[] = { "Loss.Train.0.CELoss.class_weights=balanced",
+                                        "DataLoader.Train.sampler.balanced=True" };
+    uint32_t checksums[2];
+    for (int k = 0; k < 2; k++) {
+        experiment one = { .folder = "rare", .unevaluated = true, .overrides = { keys[k] } };
+        experiment two = { .folder = "rare",
+                           .unevaluated = true,
+                           .threads = 2,
+                           .overrides = { keys[k], "DataLoader.Train.loader.num_workers=2" } };
+        assert_ok(run(&one));
+        assert_ok(run(&two));
+        assert_int_equal(one.checksum, two.checksum);
+        assert_non_null(strstr(told, k ? "DataLoader.Train.sampler.balanced: each of 3 classes, of "
+                                         "7 to 8 pictures, is drawn equally often\n"
+                                       : "class_weights: from 0.9167 for class 0 to 1.048 for "
+                                         "class 1\n"));
+        checksums[k] = one.checksum;
+    }
+    assert_int_not_equal(checksums[0], checksums[1]);
+    assert_int_not_equal(checksums[0], averaged()->checksum); /* of the plain loss and order */
+    assert_int_not_equal(checksums[1], averaged()->checksum);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_all_states_come_back),
         cmocka_unit_test(test_changing_the_mind),
         cmocka_unit_test(test_early_stop),
+        cmocka_unit_test(test_rare_classes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "train/loss.h"
 
 #include "base/log.h"
+#include "train/class_weights.h"
 #include "train/loss_impl.h"
 
 #include <stdio.h>
@@ -12,7 +13,7 @@ typedef struct loss_keys {
     float weight, epsilon, temperature, alpha, beta, gamma;
     int reduction, act, key;
     bool sum_across_class_dim, weight_ratio, use_target_as_gt;
-    fv_config_node *model_names, *model_name_pairs;
+    fv_config_node *model_names, *model_name_pairs, *class_weights;
 } loss_keys;
 
 static const char *const reductions[] = { "mean", NULL };
@@ -31,11 +32,13 @@ static const char *const outputs[] = { "logits", NULL };
 static const fv_field ce_fields[] = {
     WEIGHT,
     EPSILON,
+    FV_FIELD_NODE(loss_keys, class_weights),
     FV_FIELD_ENUM(loss_keys, reduction, "mean", reductions),
     FV_FIELD_END,
 };
 static const fv_field googlenet_fields[] = {
     WEIGHT,
+    FV_FIELD_NODE(loss_keys, class_weights),
     FV_FIELD_ENUM(loss_keys, reduction, "mean", reductions),
     FV_FIELD_END,
 };
@@ -176,6 +179,8 @@ static fv_status read_term(fv_loss_term *out, loss_keys *keys, fv_config_node *e
     if (out->kind == find_kind("DistillationCELoss") && keys->epsilon > 0.0f)
         fv_config_tell(fv_config_child(map, "epsilon"),
                        "smooths the teacher's probabilities; PaddleClas would smooth its logits");
+    if (keys->class_weights) FV_TRY(fv_class_weights_check(keys->class_weights, err));
+    out->balance = keys->class_weights;
     out->weight = keys->weight;
     out->epsilon = keys->epsilon;
     out->temperature = keys->temperature;

@@ -32,9 +32,11 @@ typedef struct fv_loss_pair {
 typedef struct fv_loss_term {
     const fv_loss_kind *kind;
     float weight, epsilon, temperature, alpha, beta, gamma;
-    bool over_classes;    /* summed over the classes where others take the mean */
-    bool teachers_choice; /* takes for the right class what the teacher chooses */
-    int pair_count;       /* 0: of a loss of one model */
+    fv_config_node *balance;    /* the key class_weights, or NULL */
+    const float *class_weights; /* what it comes to, see train/class_weights.h; NULL: all 1 */
+    bool over_classes;          /* summed over the classes where others take the mean */
+    bool teachers_choice;       /* takes for the right class what the teacher chooses */
+    int pair_count;             /* 0: of a loss of one model */
     fv_loss_pair pairs[FV_MAX_PAIRS];
 } fv_loss_term;
 

@@ -16,9 +16,16 @@ static fv_tensor *of_outputs(fv_graph *g, const fv_loss_term *term, const fv_los
     if (s->model->count != count)
         return fv_graph_fail(g, "%s is for models with %d output%s, this one has %d",
                              term->kind->name, count, count == 1 ? "" : "s", s->model->count);
-    fv_tensor *sum = NULL;
+    fv_tensor *sum = NULL, *targets = s->targets;
+    float epsilon = term->epsilon;
+    if (term->class_weights) {
+        const int classes = fv_tensor_shape(s->model->outputs[0]).c;
+        targets = fv_class_weighted(
+            g, targets, (fv_class_weighted_attr){ classes, epsilon, term->class_weights });
+        epsilon = 0.0f; /* has been done */
+    }
     for (int i = 0; i < count; i++) {
-        fv_tensor *x = fv_cross_entropy(g, s->model->outputs[i], s->targets, term->epsilon);
+        fv_tensor *x = fv_cross_entropy(g, s->model->outputs[i], targets, epsilon);
         sum = add_weighted(g, sum, x, weights[i]);
     }
     return sum;

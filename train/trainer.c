@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "train/class_weights.h"
 #include "train/start.h"
 #include "train/trainer_impl.h"
 
@@ -335,8 +336,11 @@ static fv_status make_state(fv_trainer *t, fv_error *err)
                                            .source = source,
                                            .classes = t->options.classes,
                                            .seed = (uint64_t)s->global.seed };
+    t->loss = s->loss;
+    FV_TRY(fv_class_weights_create(&t->class_weights, &t->loss, source->dataset, t->options.classes,
+                                   err));
     t->network.arch = &s->arch;
-    t->network.loss = &s->loss;
+    t->network.loss = &t->loss;
     t->network.classes = t->options.classes;
     FV_TRY(fv_network_params(&t->params, &t->student_count, &t->network, source->height,
                              source->width, (uint64_t)s->global.seed, err));
@@ -446,6 +450,7 @@ void fv_trainer_destroy(fv_trainer *t)
     fv_optimizer_destroy(t->optimizer);
     fv_params_destroy(t->params);
     fv_free(t->targets);
+    fv_free(t->class_weights);
     fv_free(t->config);
     fv_free(t);
 }

@@ -24,6 +24,8 @@ struct fv_trainer {
     fv_average *average; /* or NULL */
     fv_schedule *schedule;
     fv_program *program;
+    fv_loss loss;          /* that of the settings, with weights of classes */
+    float *class_weights;  /* or NULL */
     fv_network network;    /* what the program captures */
     fv_teachers *teachers; /* or NULL */
     int student_count;     /* parameters of the model that is evaluated; the others come after */
