@@ -279,7 +279,7 @@ static void test_refusals(void **unused)
     assert_refused(
         ARCH "Loss: {Train: [GoogLeNetLoss: {weight: 1.0, epsilon: 0.1}]}\n",
         "c.yaml:2:45: Loss.Train.0.GoogLeNetLoss.epsilon: unknown key, known here: weight, "
-        "reduction");
+        "class_weights, reduction");
     assert_refused(ARCH "Metric: {Eval: [Recallk: {topk: [1]}]}\n",
                    "c.yaml:2:17: Metric.Eval.0: no metric \"Recallk\": there are TopkAcc, "
                    "GoogLeNetTopkAcc and DistillationTopkAcc");
