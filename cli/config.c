@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fovea config: a configuration as it is understood, or what is wrong with it. */
 #include "base/memory.h"
-#include "cli/advice.h"
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/retype.h"
+#include "cli/text.h"
 #include "train/settings.h"
 
+/* As comments: all of the output is a configuration, and standard error has notices only. */
 static void advise(const fv_settings *s, const fv_arguments *arguments)
 {
     char command[FV_PROGRESS_LINE];
-    fv_advise("%s: understood, nothing is unknown or out of range", arguments->config);
+    fputs("# understood: no key is unknown, no value out of range\n", stdout);
     if (!s->train) return;
     fv_retype(command, sizeof(command), arguments, "show-batch", NULL, NULL);
-    fv_advise("next, what will the network see? %s", command);
+    fputs("# next, what will the network see? ", stdout);
+    fv_text_print(stdout, command, fv_text_columns(command), false);
+    fputc('\n', stdout);
 }
 
 static fv_status print(fv_config *config, const fv_arguments *arguments, fv_error *err)
