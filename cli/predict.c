@@ -102,8 +102,7 @@ static fv_status predict(const fv_predict_job *job, fv_classifier *classifier, f
     fv_interrupt_install();
     fv_predict_table_begin(&out.table, fv_output(&job->arguments), &job->pictures, &job->labels);
     int failed = 0;
-    const fv_status status =
-        fv_predict(&p, (const char *const *)job->pictures.paths.items, count, &failed, err);
+    const fv_status status = fv_predict(&p, &job->pictures, &failed, err);
     if (status != FV_OK) {
         json_decref(out.list);
         return status;
@@ -142,9 +141,10 @@ const fv_command fv_command_predict = {
     .name = "predict",
     .help = "the likeliest classes of pictures",
     .usage = "--model NAME --weights FILE [OPTIONS] PATH...",
-    .details = "PATH is a picture, a folder (all .jpg .jpeg .png in and below it, sorted), or a\n"
-               "list (.txt, a name per line, relative ones starting from --root). With -c the\n"
-               "configuration says what is not given: Arch, Global.pretrained_model, Infer.\n"
+    .details = "PATH is a picture, a folder (all .jpg .jpeg .png in and below it, sorted), a list\n"
+               "(.txt, a name per line, relative ones starting from --root), or a data set: a\n"
+               "table (.csv), archives (.tar), a packed file (.h5). With -c the configuration\n"
+               "says what is not given: Arch, Global.pretrained_model, Infer.\n"
                "\n"
                "The preprocessing is that of the options; if there are none, of\n"
                "Infer.transforms, of the checkpoint, or else the usual: OpenCV's bilinear\n"

@@ -2,6 +2,7 @@
 #include "eval/pictures.h"
 
 #include "base/file.h"
+#include "data/dataset.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -9,16 +10,30 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MAX_LIST_BYTES = 1 << 30, MAX_PATH_BYTES = 4096, MAX_PICTURES = 100000000 };
+enum {
+    MAX_FILE_BYTES = 256 << 20,
+    MAX_LIST_BYTES = 1 << 30,
+    MAX_PATH_BYTES = 4096,
+    MAX_PICTURES = 100000000
+};
 
 void fv_pictures_init(fv_pictures *pictures)
 {
-    *pictures = (fv_pictures){ .paths = { .count = 0 } };
+    *pictures = (fv_pictures){ .paths = { .count = 0 }, .ranges = { .count = 0 } };
     fv_arena_init(&pictures->memory);
 }
 
+/* Paths [first, first + count of the dataset). */
+typedef struct range {
+    fv_dataset *dataset; /* owned */
+    int first;
+} range;
+
 void fv_pictures_deinit(fv_pictures *pictures)
 {
+    for (int i = 0; i < pictures->ranges.count; i++)
+        fv_dataset_close(((range *)pictures->ranges.items[i])->dataset);
+    fv_list_deinit(&pictures->ranges);
     fv_list_deinit(&pictures->paths);
     fv_arena_deinit(&pictures->memory);
 }
@@ -154,10 +169,48 @@ fv_status fv_pictures_add_list(fv_pictures *pictures, const char *path, const ch
     return status;
 }
 
+/* ---- Datasets ---- */
+
+static fv_status add_samples(fv_pictures *pictures, const fv_dataset *dataset, fv_error *err)
+{
+    char path[MAX_PATH_BYTES];
+    for (int64_t i = 0; i < fv_dataset_count(dataset); i++) {
+        FV_TRY(fv_dataset_path(dataset, i, path, sizeof(path), err));
+        FV_TRY(append(pictures, path, err));
+    }
+    return FV_OK;
+}
+
+static fv_status add_dataset(fv_pictures *pictures, const char *path, const char *root,
+                             fv_error *err)
+{
+    fv_dataset_options options = { .image_root = root };
+    fv_dataset_options_guess(&options, &path);
+    range *r = fv_arena_alloc(&pictures->memory, sizeof(*r));
+    if (!r || !fv_list_append(&pictures->ranges, r))
+        return fv_fail(err, FV_ERR_NOMEM, "%s: out of memory", path);
+    r->first = pictures->paths.count;
+    FV_TRY(fv_dataset_open(&r->dataset, &options, err));
+    return add_samples(pictures, r->dataset, err);
+}
+
+fv_status fv_pictures_read(const fv_pictures *pictures, int i, char **bytes, size_t *size,
+                           fv_error *err)
+{
+    for (int k = 0; k < pictures->ranges.count; k++) {
+        const range *r = pictures->ranges.items[k];
+        if (i >= r->first && i - r->first < fv_dataset_count(r->dataset))
+            return fv_dataset_read(r->dataset, i - r->first, bytes, size, err);
+    }
+    return fv_file_read(fv_pictures_at(pictures, i), MAX_FILE_BYTES, bytes, size, err);
+}
+
 fv_status fv_pictures_add(fv_pictures *pictures, const char *path, const char *root, fv_error *err)
 {
     static const char *const lists[] = { ".txt", NULL };
+    static const char *const datasets[] = { ".csv", ".tar", ".h5", NULL };
     if (fv_file_is_folder(path)) return add_folder(pictures, path, err);
+    if (has_extension(path, datasets)) return add_dataset(pictures, path, root, err);
     if (has_extension(path, lists)) return fv_pictures_add_list(pictures, path, root, err);
     return append(pictures, path, err);
 }

@@ -6,6 +6,8 @@
  *   a .txt file   one picture per line; a class number at the end of the line, after blanks, is
  *                 cut off, and double quotes around the name too, so that the lists of training
  *                 serve; relative names start from `root`
+ *   .csv .tar .h5 the pictures of a table, of archives (a pattern, too), of a packed file, as
+ *                 data/dataset.h reads them; labels are not looked at, but must be there
  *   all else      one picture, whether it exists or not: reading it will tell
  */
 #ifndef FV_EVAL_PICTURES_H
@@ -17,7 +19,8 @@
 
 typedef struct fv_pictures {
     fv_arena memory;
-    fv_list paths; /* of const char * */
+    fv_list paths;  /* of const char *: for people, where a picture is no file of its own */
+    fv_list ranges; /* of paths that are those of a dataset */
 } fv_pictures;
 
 void fv_pictures_init(fv_pictures *pictures);
@@ -33,5 +36,9 @@ fv_status fv_pictures_add_list(fv_pictures *pictures, const char *path, const ch
                                fv_error *err);
 
 const char *fv_pictures_at(const fv_pictures *pictures, int i);
+
+/* The file of picture i, undecoded: freed with fv_free(). Any number of threads may read. */
+fv_status fv_pictures_read(const fv_pictures *pictures, int i, char **bytes, size_t *size,
+                           fv_error *err);
 
 #endif /* FV_EVAL_PICTURES_H */

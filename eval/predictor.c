@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "eval/predictor.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/threads.h"
 
@@ -9,11 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_FILE_BYTES = 256 << 20 };
-
 typedef struct predictor {
     const fv_predictor_options *options;
-    const char *const *paths; /* of this batch */
+    const fv_pictures *pictures;
+    int first; /* of this batch */
     int height, width, workers;
     fv_pipeline_scratch **scratch; /* [workers] */
     float *images;                 /* [batch_size, height, width, 3] */
@@ -47,7 +45,7 @@ bool fv_best_classes(const float *logits, int classes, int k, int *ids, float *s
 static void read_picture(void *ctx, int task, int worker)
 {
     predictor *p = ctx;
-    const char *path = p->paths[task];
+    const char *path = fv_pictures_at(p->pictures, p->first + task);
     fv_error *err = &p->errors[task];
     const size_t floats = (size_t)p->height * (size_t)p->width * 3;
     float *image = p->images + (size_t)task * floats;
@@ -55,7 +53,7 @@ static void read_picture(void *ctx, int task, int worker)
     size_t size;
 
     *err = (fv_error){ .status = FV_OK };
-    if (fv_file_read(path, MAX_FILE_BYTES, &bytes, &size, err) == FV_OK) {
+    if (fv_pictures_read(p->pictures, p->first + task, &bytes, &size, err) == FV_OK) {
         fv_random random = fv_random_stream(0, FV_RANDOM_AUGMENT, 0, 0);
         fv_error why;
         const fv_status status =
@@ -70,12 +68,13 @@ static void read_picture(void *ctx, int task, int worker)
 static bool tell(const predictor *p, int i, const float *logits, int classes)
 {
     const int k = fv_min(p->options->topk, classes);
-    fv_prediction answer = { .path = p->paths[i], .count = k, .ids = p->ids, .scores = p->scores };
+    const char *path = fv_pictures_at(p->pictures, p->first + i);
+    fv_prediction answer = { .path = path, .count = k, .ids = p->ids, .scores = p->scores };
     fv_error nonfinite;
     if (p->errors[i].status != FV_OK) {
         answer.error = p->errors[i].message;
     } else if (!fv_best_classes(logits, classes, k, p->ids, p->scores)) {
-        fv_fail(&nonfinite, FV_ERR_NUMERIC, "%s: the logits are not finite numbers", p->paths[i]);
+        fv_fail(&nonfinite, FV_ERR_NUMERIC, "%s: the logits are not finite numbers", path);
         answer.error = nonfinite.message;
     }
     p->options->each(p->options->ctx, &answer);
@@ -127,15 +126,17 @@ static void destroy(predictor *p)
     fv_free(p->scores);
 }
 
-fv_status fv_predict(const fv_predictor_options *options, const char *const *paths, int count,
-                     int *failed, fv_error *err)
+fv_status fv_predict(const fv_predictor_options *options, const fv_pictures *pictures, int *failed,
+                     fv_error *err)
 {
     predictor p;
+    const int count = pictures->paths.count;
     const int batch = fv_min(options->batch_size, fv_max(count, 1));
     *failed = 0;
     fv_status status = create(&p, options, batch, err);
     for (int i = 0; status == FV_OK && i < count; i += batch) {
-        p.paths = paths + i;
+        p.pictures = pictures;
+        p.first = i;
         status = predict_batch(&p, fv_min(batch, count - i), failed, err);
         if (status == FV_OK && options->stop && *options->stop)
             status = fv_fail(err, FV_ERR_INTERRUPTED, "prediction: interrupted");

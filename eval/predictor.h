@@ -9,6 +9,7 @@
 
 #include "autograd/program.h"
 #include "data/transform.h"
+#include "eval/pictures.h"
 
 #include <signal.h>
 
@@ -32,10 +33,10 @@ typedef struct fv_predictor_options {
     const volatile sig_atomic_t *stop; /* not 0: give up with FV_ERR_INTERRUPTED; or NULL */
 } fv_predictor_options;
 
-/* Predicts `count` pictures; *failed is how many could not be. Fails itself only where it cannot
- * go on. */
-fv_status fv_predict(const fv_predictor_options *options, const char *const *paths, int count,
-                     int *failed, fv_error *err);
+/* Predicts all pictures; *failed is how many could not be. Fails itself only where it cannot go
+ * on. */
+fv_status fv_predict(const fv_predictor_options *options, const fv_pictures *pictures, int *failed,
+                     fv_error *err);
 
 /* The `k` best of `classes` logits, and their softmax. False, and nothing written, if a logit is
  * not finite. */

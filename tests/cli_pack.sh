@@ -97,6 +97,15 @@ for name in list tar packed; do
     check "bench loader, show-batch from $name"
 done
 
+for paths in 's-{0..2}.tar' packed.h5 'table.csv --root data' 'data/train_list.txt --root data'; do
+    # shellcheck disable=SC2086
+    [ "$paths" != 'table.csv --root data' ] || sed -i 's/file,kind/path,label/' table.csv
+    "$fovea" predict --weights unset/best_model.h5 --json - $paths 2>err | grep -v '"file"' >out
+    [ -f first ] || mv out first
+    [ ! -f out ] || cmp first out
+    check "predict $paths"
+done
+
 split='-o DataLoader.Train.dataset.split.val_fraction=0.25 -o DataLoader.Eval.dataset.split.val_fraction=0.25'
 train packed $split -o Global.epochs=1 && grep -q '^data: 45 pictures to train on, 15 to evaluate, 3 classes' err out
 check "a split"

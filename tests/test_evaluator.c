@@ -145,13 +145,13 @@ static void keep_answer(void *ctx, const fv_prediction *p)
 
 static fv_status predict(fv_program *program, int batch, answers *out, fv_error *err)
 {
-    static char names[PICTURES][512];
-    const char *paths[PICTURES];
-    for (int i = 0; i < PICTURES; i++) {
+    fv_pictures pictures;
+    fv_pictures_init(&pictures);
+    fv_status status = FV_OK;
+    for (int i = 0; i < PICTURES && status == FV_OK; i++) {
         char name[16];
         snprintf(name, sizeof(name), "%d.jpg", i);
-        snprintf(names[i], sizeof(names[i]), "%s", testing_path(name));
-        paths[i] = names[i];
+        status = fv_pictures_add(&pictures, testing_path(name), "", err);
     }
     const fv_predictor_options options = { .program = program,
                                            .pipeline = source.pipeline,
@@ -159,9 +159,11 @@ static fv_status predict(fv_program *program, int batch, answers *out, fv_error 
                                            .topk = 3,
                                            .each = keep_answer,
                                            .ctx = out };
-    int failed;
+    int failed = 0;
     *out = (answers){ .count = 0 };
-    FV_TRY(fv_predict(&options, paths, PICTURES, &failed, err));
+    if (status == FV_OK) status = fv_predict(&options, &pictures, &failed, err);
+    fv_pictures_deinit(&pictures);
+    FV_TRY(status);
     assert_int_equal(failed, 0);
     return FV_OK;
 }

@@ -98,6 +98,46 @@ static void test_list(void **state)
     for (int i = 0; i < 7; i++) assert_string_equal(fv_pictures_at(&pictures, i), expected[i]);
 }
 
+static void expect_content(int i, const char *wanted)
+{
+    char *bytes = NULL;
+    size_t size = 0;
+    assert_ok(fv_pictures_read(&pictures, i, &bytes, &size, &testing_err));
+    assert_int_equal(size, strlen(wanted));
+    assert_string_equal(bytes, wanted);
+    fv_free(bytes);
+}
+
+/* Pictures of datasets stand between others. */
+static void test_dataset(void **state)
+{
+    (void)state;
+    put("one.jpg", "one");
+    put("two.jpg", "two");
+    put("table.csv", "label,path\n0,two.jpg\n1,none.jpg\n0,one.jpg\n");
+    assert_ok(fv_pictures_add(&pictures, in_folder("one.jpg"), "", &testing_err));
+    for (int i = 0; i < 2; i++)
+        assert_ok(
+            fv_pictures_add(&pictures, in_folder("table.csv"), testing_folder(), &testing_err));
+    assert_ok(fv_pictures_add(&pictures, in_folder("two.jpg"), "", &testing_err));
+    assert_int_equal(pictures.paths.count, 8);
+    assert_string_equal(fv_pictures_at(&pictures, 4), in_folder("two.jpg"));
+    for (int i = 0; i < 6; i += 3) {
+        expect_content(1 + i, "two");
+        expect_content(3 + i, "one");
+    }
+    expect_content(0, "one");
+    expect_content(7, "two");
+    char *bytes = NULL, wanted[400];
+    size_t size = 0;
+    assert_int_equal(fv_pictures_read(&pictures, 5, &bytes, &size, &testing_err), FV_ERR_IO);
+    snprintf(wanted, sizeof(wanted), "%s: cannot open: No such file or directory",
+             in_folder("none.jpg"));
+    assert_string_equal(testing_err.message, wanted);
+    assert_int_equal(fv_pictures_add(&pictures, in_folder("none.tar"), "", &testing_err),
+                     FV_ERR_IO);
+}
+
 static void expect_list_error(const char *name, const char *text, const char *why)
 {
     char message[400];
@@ -148,6 +188,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_file_is_taken_as_it_is, setup, teardown),
         cmocka_unit_test_setup_teardown(test_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(test_list, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dataset, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(test_out_of_memory, setup, teardown),
     };
