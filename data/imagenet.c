@@ -46,11 +46,25 @@ static fv_status open_dataset(fv_imagenet_sample_set *p, const fv_imagenet_optio
     return name_classes(p, err);
 }
 
+/* Fails if the labels are there, but packed. */
+static fv_status find_packed_devkit(const fv_imagenet_options *o, fv_error *err)
+{
+    char path[PATH_MAX];
+    if (!fv_path_join(path, sizeof(path), o->folder, "ILSVRC2012_devkit_t12.tar.gz") ||
+        !fv_file_exists(path)) {
+        return FV_OK;
+    }
+    return fv_fail(err, FV_ERR_CONFIG,
+                   "%.300s: has the labels of val, but is packed: unpack it there with tar -xzf",
+                   path);
+}
+
 static fv_status open_labels(fv_imagenet_job *w, fv_imagenet_sample_set *p, fv_error *err)
 {
     char meta[PATH_MAX];
     FV_TRY(fv_imagenet_find_labels(p->labels_path, w->o, err));
     if (!p->labels_path[0]) {
+        FV_TRY(find_packed_devkit(w->o, err));
         return fv_fail(err, FV_ERR_CONFIG,
                        "%.300s: pictures in one folder, but no labels for them: put "
                        "ILSVRC2012_validation_ground_truth.txt and meta.mat of the devkit into "
@@ -68,6 +82,7 @@ static fv_status open_part(fv_imagenet_job *w, fv_imagenet_sample_set *p, fv_err
     FV_TRY(fv_imagenet_find(&p->place, w->o, p->part, err));
     if (!p->place.path[0]) return FV_OK;
     report->found = true;
+    if (p->place.layout == FV_LAYOUT_LIST) return open_dataset(p, w->o, err);
     if (w->o->extract) {
         FV_TRY(fv_imagenet_extract(&p->place, w->o, p->part, &report->unpacked, err));
     } else if (p->place.tar[0] && !fv_file_is_folder(p->place.path)) {
@@ -167,6 +182,13 @@ static fv_status number_classes(fv_imagenet_job *w, fv_error *err)
     }
     w->report->classes = w->classes;
     return FV_OK;
+}
+
+int fv_imagenet_number(const fv_imagenet_job *job, uint32_t wnid)
+{
+    const uint32_t *at =
+        bsearch(&wnid, job->wnids, (size_t)job->classes, sizeof(*job->wnids), compare_wnids);
+    return (int)(at - job->wnids);
 }
 
 /* ---- All of it ---- */

@@ -225,7 +225,6 @@ static fv_status read_folder(contents *c, const char *folder, fv_error *err)
 fv_status fv_imagenet_look(fv_imagenet_place *place, int part, fv_error *err)
 {
     contents c = { .pictures = 0 };
-    if (place->layout == FV_LAYOUT_LIST) return FV_OK;
     FV_TRY(read_folder(&c, place->path, err));
     place->pictures = c.pictures;
     if ((c.wnids || c.numbers) && c.other[0]) {

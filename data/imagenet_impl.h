@@ -129,6 +129,9 @@ typedef struct fv_imagenet_job {
     int classes;
 } fv_imagenet_job;
 
+/* The number of a class of one of the samples. */
+int fv_imagenet_number(const fv_imagenet_job *job, uint32_t wnid);
+
 /* Makes the list of a part, counts, and warns of what is not as it should be. */
 fv_status fv_imagenet_list(fv_imagenet_job *job, fv_imagenet_sample_set *set, fv_error *err);
 /* Writes the lists and the names of the classes: all, or, if one cannot be, none. */

@@ -46,19 +46,6 @@ static uint32_t sample_wnid(const fv_imagenet_sample_set *s, int64_t i)
     return s->dataset ? s->wnids[fv_dataset_label(s->dataset, i)] : s->labels.items[i].wnid;
 }
 
-static int compare_wnids(const void *a, const void *b)
-{
-    const uint32_t *x = a, *y = b;
-    return *x < *y ? -1 : *x > *y;
-}
-
-static int class_of(const fv_imagenet_job *job, uint32_t wnid)
-{
-    const uint32_t *at =
-        bsearch(&wnid, job->wnids, (size_t)job->classes, sizeof(*job->wnids), compare_wnids);
-    return (int)(at - job->wnids); /* every WNID of a sample is among them */
-}
-
 /* A path whose folders or name say another class than its label. */
 static fv_status check_path(const fv_imagenet_sample_set *s, const char *name, uint32_t wnid,
                             fv_error *err)
@@ -133,7 +120,7 @@ static fv_status add_sample(fv_imagenet_job *job, fv_imagenet_sample_set *s, int
         return fv_fail(err, FV_ERR_IO, "%.300s: the path is too long", name);
     }
     if (is_missing(job, s, path, t)) return FV_OK;
-    const int label = class_of(job, wnid);
+    const int label = fv_imagenet_number(job, wnid);
     FV_TRY(check_path(s, name, wnid, err));
     FV_TRY(check_first(job, path, label, err));
     t->per_class[label]++;
@@ -217,7 +204,7 @@ static void warn(const fv_imagenet_job *job, const fv_imagenet_sample_set *s, co
         fv_log(FV_LOG_WARNING, "%s: %lld labels without a picture are left out, the first is %s",
                part_names[s->part], (long long)t->missing, t->first_missing);
     }
-    if (unlabelled) {
+    if (unlabelled > 0) {
         fv_log(FV_LOG_WARNING, "%s: %lld pictures without a label are left out",
                part_names[s->part], (long long)unlabelled);
     }
@@ -249,15 +236,62 @@ typedef struct file {
     bool same; /* it is there already */
 } file;
 
-/* An own list of the same name must not be lost. */
+static int compare_lines(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+/* Cuts a text into lines, sorted; freed by the caller. NULL: out of memory. */
+static char **sort_lines(char *text, size_t *count)
+{
+    *count = 0;
+    for (const char *p = text; *p; p++) *count += *p == '\n';
+    char **lines = fv_alloc((*count + 1) * sizeof(*lines));
+    if (!lines) return NULL;
+    for (size_t i = 0; i < *count; i++) {
+        lines[i] = text;
+        text = strchr(text, '\n');
+        *text++ = '\0';
+    }
+    qsort(lines, *count, sizeof(*lines), compare_lines);
+    return lines;
+}
+
+/* Whether two texts of as many bytes have the same lines, in whatever order. Cuts `a` up. */
+static fv_status have_same_lines(char *a, const char *b, size_t bytes, bool *same, fv_error *err)
+{
+    size_t a_count = 0, b_count = 0;
+    char *copy = fv_alloc(bytes + 1), **b_lines = NULL, **a_lines = sort_lines(a, &a_count);
+    if (copy) {
+        memcpy(copy, b, bytes);
+        b_lines = sort_lines(copy, &b_count);
+    }
+    const bool enough = a_lines && b_lines;
+    *same = enough && a_count == b_count;
+    for (size_t i = 0; *same && i < a_count; i++) *same = strcmp(a_lines[i], b_lines[i]) == 0;
+    fv_free(a_lines);
+    fv_free(b_lines);
+    fv_free(copy);
+    return enough ? FV_OK : fv_fail(err, FV_ERR_NOMEM, "imagenet: out of memory");
+}
+
+/* An own list of the same name must not be lost; one in another order, such as PaddleClas's for
+ * train, says the same and stays. */
 static fv_status check_file(file *f, bool replace, fv_error *err)
 {
     char *old = NULL;
     size_t bytes = 0;
     if (!fv_file_exists(f->path)) return FV_OK;
     FV_TRY(fv_file_read(f->path, FILE_LIMIT, &old, &bytes, err));
+    fv_status status = FV_OK;
     f->same = bytes == f->bytes && memcmp(old, f->text, bytes) == 0;
+    if (!f->same && bytes == f->bytes && bytes > 0 && old[bytes - 1] == '\n' &&
+        !memchr(old, '\0', bytes)) {
+        status = have_same_lines(old, f->text, bytes, &f->same, err);
+    }
     fv_free(old);
+    if (status != FV_OK) return status;
     if (f->same || replace) return FV_OK;
     return fv_fail(err, FV_ERR_CONFIG,
                    "%.300s: is there already and says other things: --replace writes it anew, "

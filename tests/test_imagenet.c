@@ -244,6 +244,11 @@ static void test_bad_labels(void **state)
     assert_fails(PREPARE(), FV_ERR_FORMAT,
                  "/val_map.txt:2: no synset of meta.mat has the devkit's number \"1001\"");
     unlink(in_folder("val_map.txt"));
+    put("ILSVRC2012_devkit_t12.tar.gz", "x");
+    assert_fails(PREPARE(), FV_ERR_CONFIG,
+                 "/ILSVRC2012_devkit_t12.tar.gz: has the labels of val, but is packed: unpack it "
+                 "there with tar -xzf");
+    unlink(in_folder("ILSVRC2012_devkit_t12.tar.gz"));
     char wanted[1024];
     assert_int_equal(PREPARE(), FV_ERR_CONFIG);
     snprintf(wanted, sizeof(wanted),
@@ -358,7 +363,7 @@ static void test_lists(void **state)
     put("mine.txt", "train/n01443537/c.JPEG 1\ntrain/n01440764/b.JPEG 0\ntrain/lost.JPEG 3\n");
     char list[512];
     snprintf(list, sizeof(list), "%s/mine.txt", folder);
-    assert_ok(PREPARE(.parts = { list }));
+    assert_ok(PREPARE(.parts = { list }, .extract = true)); /* there is nothing to unpack */
     expect_file("train_list.txt", "train/n01443537/c.JPEG 1\ntrain/n01440764/b.JPEG 0\n");
     put("mine.txt", "train/n01443537/c.JPEG 2\n");
     assert_fails(PREPARE(.parts = { list }), FV_ERR_FORMAT,
@@ -378,6 +383,16 @@ static void test_replace(void **state)
     assert_int_equal(access(in_folder("train_list.txt"), F_OK), -1);
     assert_ok(PREPARE(.replace = true));
     assert_ok(PREPARE()); /* they say the same now */
+
+    /* Another order is kept, other lines are not. */
+    put("train/n01440764/c.JPEG", "x");
+    put("train_list.txt", "train/n01440764/c.JPEG 0\ntrain/n01440764/b.JPEG 0\n");
+    assert_ok(PREPARE());
+    expect_file("train_list.txt", "train/n01440764/c.JPEG 0\ntrain/n01440764/b.JPEG 0\n");
+    put("train_list.txt", "train/n01440764/c.JPEG 0\ntrain/n01440764/c.JPEG 0\n");
+    assert_fails(PREPARE(), FV_ERR_CONFIG,
+                 "/train_list.txt: is there already and says other things: --replace writes it "
+                 "anew, --out writes elsewhere");
 }
 
 static void test_nothing(void **state)
