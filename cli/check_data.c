@@ -23,13 +23,13 @@ typedef struct check_options {
 static const fv_option options[] = {
     { "val", FV_OPTION_TEXT, offsetof(check_options, val), .value = "DATA",
       .help = "the pictures to validate on" },
-    { "root", FV_OPTION_TEXT, offsetof(check_options, root), .otherwise_text = "", .value = "DIR",
+    { "root", FV_OPTION_TEXT, offsetof(check_options, root), .value = "DIR",
       .help = "folder that relative names of lists and tables start from" },
     { "classes", FV_OPTION_INT, offsetof(check_options, classes), 0, 1, MAX_CLASSES, .value = "N",
       .help = "labels must be below (default: Arch.class_num, else any will do)" },
     { "labels", FV_OPTION_TEXT, offsetof(check_options, labels), .value = "FILE",
       .help = "names of the classes, \"id name\" per line" },
-    { "allow", FV_OPTION_TEXT, offsetof(check_options, allow), .otherwise_text = "", .value = "NAME,...",
+    { "allow", FV_OPTION_TEXT, offsetof(check_options, allow), .value = "NAME,...",
       .help = "findings that shall not count as problems" },
     { "html", FV_OPTION_TEXT, offsetof(check_options, html), .value = "FILE",
       .help = "write a page with charts and thumbnails" },
@@ -78,7 +78,7 @@ static fv_status read_allowed(job *j, fv_error *err)
 {
     const char *keys[FV_CHECK_KINDS + 1] = { NULL }, *at = j->options->allow;
     for (int kind = 0; kind < FV_CHECK_KINDS; kind++) keys[kind] = fv_check_facts[kind].key;
-    while (*at) {
+    while (at && *at) {
         char word[64];
         const size_t length = strcspn(at, ",");
         snprintf(word, sizeof(word), "%.*s", (int)(length < 60 ? length : 60), at);
@@ -134,7 +134,7 @@ static fv_status open_section(job *j, const fv_settings *settings, int part, fv_
 static fv_status open_config(job *j, const char **names, fv_error *err)
 {
     fv_settings settings;
-    if (j->arguments->operand_count || j->options->val || *j->options->root)
+    if (j->arguments->operand_count || j->options->val || j->options->root)
         return fv_fail(err, FV_ERR_CONFIG,
                        "-c: the configuration says where the pictures are: leave out %s",
                        j->arguments->operand_count ? j->arguments->operands[0]
@@ -196,6 +196,17 @@ static fv_status check(job *j, fv_error *err)
     return status;
 }
 
+/* Mostly the names are right, but start from elsewhere. */
+static fv_status fail_all(const job *j, fv_error *err)
+{
+    const fv_check_report *r = &j->report;
+    const bool missing = strncmp(fv_census_reason(&r->check.parts[0], 0), "cannot open", 11) == 0;
+    const bool free_names = !j->arguments->config && !j->options->root;
+    return fv_fail(err, FV_ERR_IO, "%s: no picture can be read%s", r->sources[0],
+                   missing && free_names ? ": where do their names start from? --root DIR says it"
+                                         : "");
+}
+
 static fv_status report(const job *j, fv_error *err)
 {
     const fv_check_report *r = &j->report;
@@ -209,6 +220,7 @@ static fv_status report(const job *j, fv_error *err)
     }
     const int64_t problems = fv_check_problems(r);
     if (j->options->html) fprintf(out, "\nThe page is %s.\n", j->options->html);
+    if (!r->check.parts[0].readable) return fail_all(j, err);
     if (problems)
         return fv_fail(err, FV_ERR_FORMAT, "%lld problem%s%s", (long long)problems,
                        problems == 1 ? "" : "s",
@@ -240,14 +252,15 @@ const fv_command fv_command_check_data = {
     .name = "check-data",
     .help = "find what is wrong with a data set",
     .usage = "-c FILE | DATA [--val DATA] [OPTIONS]",
-    .details = "Opens every picture of DataLoader.Train and DataLoader.Eval, or of a folder with\n"
-               "one sub-folder per class or a list with \"path label\" per line. Prints counts,\n"
-               "sizes, mean and deviation of the colours (over all pixels, each picture counting\n"
-               "the same), and what it finds.\n"
+    .details = "Opens every picture of DataLoader.Train and DataLoader.Eval, or of DATA: a folder\n"
+               "with a folder per class, a list (a name and a class number per line), a table\n"
+               "(.csv), tar archives (\"train-{0000..0031}.tar\"), or a packed file (.h5). Prints\n"
+               "counts, sizes, mean and deviation of the colours (over all pixels, each picture\n"
+               "counting the same), and what it finds.\n"
                "\n"
-               "Problems, which make the exit status 1: unreadable, labels_out_of_range,\n"
-               "conflicting_labels (one picture, two labels), overlap (of val with train),\n"
-               "duplicates, class_names_differ, classes_without_training,\n"
+               "Problems, which make the exit status 1: bad_lines (of a list), unreadable,\n"
+               "labels_out_of_range, conflicting_labels (one picture, two labels), overlap (of\n"
+               "val with train), duplicates, class_names_differ, classes_without_training,\n"
                "classes_missing_in_val, damaged (part of a JPEG is guessed). Pictures are the\n"
                "same if all their pixels are, whatever their files.\n"
                "\n"

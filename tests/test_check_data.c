@@ -172,6 +172,9 @@ static void test_lists(void **state)
     expect("       3  bad_lines                line of a list that cannot be used\n"
            "          broken.txt:2: no label: expected a path and a label, not \"dog/10.jpg\"\n"
            "          broken.txt:3: the label must be a number, not \"one\"\n");
+    fovea(1, "list.txt");
+    expect("fovea check-data: list.txt: no picture can be read: where do their names start from? "
+           "--root DIR says it\n");
     put("hopeless.txt", "a b c\n");
     fovea(1, "hopeless.txt");
     expect("fovea check-data: hopeless.txt: no line of the list can be used\n");
