@@ -164,11 +164,13 @@ fv_status fv_report_write_run(const char *path, const fv_run *run, fv_error *err
 
 /* ---- Several runs ---- */
 
-static const fv_run *find_winner(const fv_run *runs, int count)
+/* Which run is best; -1: none has been evaluated. */
+static int find_winner(const fv_run *runs, int count)
 {
-    const fv_run *winner = NULL;
+    int winner = -1;
     for (int i = 0; i < count; i++)
-        if (runs[i].best && (!winner || runs[i].best->top1 > winner->best->top1)) winner = &runs[i];
+        if (runs[i].best && (winner < 0 || runs[i].best->top1 > runs[winner].best->top1))
+            winner = i;
     return winner;
 }
 
@@ -190,14 +192,14 @@ static void write_run_row(fv_html *html, const fv_run *run, bool wins)
     fv_html_rawf(html, "<td class=n>%.1f<td class=n>%s</tr>\n", fv_report_speed(run), seconds);
 }
 
-static void write_table(fv_html *html, const fv_run *runs, int count, const fv_run *winner)
+static void write_table(fv_html *html, const fv_run *runs, int count, int winner)
 {
     fv_html_raw(html, "<div class=scroll><table><tr><th>run<th>model<th class=n>epochs"
                       "<th class=n>best Top1<th class=n>after epoch<th class=n>Top5"
                       "<th class=n>loss<th class=n>images/s<th class=n>time</tr>\n");
     for (int i = 0; i < count; i++) {
         fv_html_raw(html, "<tr>");
-        write_run_row(html, &runs[i], &runs[i] == winner);
+        write_run_row(html, &runs[i], i == winner);
     }
     fv_html_raw(html, "</table></div>\n");
 }
@@ -206,14 +208,14 @@ fv_status fv_report_write_comparison(const char *path, const fv_run *runs, int c
 {
     fv_html html = { 0 };
     char title[64];
-    const fv_run *winner = find_winner(runs, count);
+    const int winner = find_winner(runs, count);
     snprintf(title, sizeof(title), "%d runs compared", count);
     fv_html_begin(&html, title);
-    if (winner) {
+    if (winner >= 0) {
         fv_html_raw(&html, "<p class=\"verdict good\">Best: ");
-        fv_html_text(&html, winner->folder);
+        fv_html_text(&html, runs[winner].folder);
         fv_html_rawf(&html, ", right about %.2f&nbsp;%% of the pictures to evaluate.</p>\n",
-                     100.0 * winner->best->top1);
+                     100.0 * runs[winner].best->top1);
     }
     write_table(&html, runs, count, winner);
     fv_status status = fv_report_overlay(&html, runs, count, err);
