@@ -257,10 +257,11 @@ const fv_command fv_command_convert = {
     .details =
         "The format of IN is told by its content: .h5, .safetensors, PaddlePaddle's .pdparams or\n"
         "PyTorch's .pth, with the names of PaddleClas; of timm or torchvision for MobileNetV2,\n"
-        "InceptionV3, Res2Net and DLA. That of OUT is told by its extension, .h5 or\n"
-        ".safetensors. Every tensor of the model must be in IN, in its shape; tensors that\n"
-        "the model does not have are named and left out. Of a checkpoint the weights are\n"
-        "taken, and what it says in words: the model, the classes, the preprocessing.",
+        "InceptionV3, Res2Net and DLA. That of OUT is told by its extension: .h5, .safetensors,\n"
+        "or .pdparams for PaddleClas. Every tensor of the model must be in IN, in its shape;\n"
+        "tensors that the model does not have are named and left out. Of a checkpoint the weights\n"
+        "are taken, and what it says in words: the model, the classes, the preprocessing, for\n"
+        "which .pdparams has no place.",
     .options = options,
     .options_bytes = sizeof(convert_options),
     .operands_min = 2,

@@ -166,6 +166,18 @@ static fv_status adopt_all(adoption *a)
     return fv_tensors_sort(file, a->err);
 }
 
+/* "x.pth: names of timm's MobileNetV2, 52 tensors of no use here left out, 5 added; ..." */
+static void tell(const adoption *a, const char *model)
+{
+    const fv_foreign *f = a->source;
+    char unused[64] = "", made[64] = "";
+    if (a->unused)
+        snprintf(unused, sizeof(unused), ", %d tensors of no use here left out", a->unused);
+    if (a->made) snprintf(made, sizeof(made), ", %d added that change nothing", a->made);
+    fv_log(FV_LOG_NOTICE, "%s: names of %s's %s%s%s%s%s", a->file->path, f->program, model, unused,
+           made, f->note ? "; " : "", f->note ? f->note : "");
+}
+
 fv_status fv_tensors_adopt(fv_tensors *file, const char *model, fv_error *err)
 {
     if (file->adopted || !is_of_torch(file)) return FV_OK;
@@ -176,8 +188,6 @@ fv_status fv_tensors_adopt(fv_tensors *file, const char *model, fv_error *err)
                        f->program, model, f->refused);
     FV_TRY(adopt_all(&a));
     file->adopted = true;
-    fv_log(FV_LOG_NOTICE, "%s: names of %s's %s; %d tensors of no use left out, %d added%s%s",
-           file->path, f->program, model, a.unused, a.made, f->note ? "; " : "",
-           f->note ? f->note : "");
+    tell(&a, model);
     return FV_OK;
 }

@@ -232,6 +232,8 @@ fv_status fv_tensors_save(const char *path, const fv_tensor_values *tensors, int
         return fv_tensors_save_h5(path, tensors, count, meta, meta_count, err);
     if (ends_with(path, ".safetensors"))
         return fv_safetensors_save(path, tensors, count, meta, meta_count, err);
-    return fv_fail(err, FV_ERR_FORMAT,
-                   "%s: cannot write: the extension gives the format, .h5 or .safetensors", path);
+    if (ends_with(path, ".pdparams")) return fv_pdparams_save(path, tensors, count, err);
+    return fv_fail(
+        err, FV_ERR_FORMAT,
+        "%s: cannot write: the extension gives the format, .h5, .safetensors or .pdparams", path);
 }

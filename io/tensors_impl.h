@@ -72,6 +72,10 @@ fv_status fv_tensors_open_h5(fv_tensors *file, fv_error *err);
 fv_status fv_pdparams_open(fv_tensors *file, fv_error *err);
 fv_status fv_pth_open(fv_tensors *file, fv_error *err);
 
+/* Without the metadata, which the format has no place for. */
+fv_status fv_pdparams_save(const char *path, const fv_tensor_values *tensors, int count,
+                           fv_error *err);
+
 fv_status fv_safetensors_save(const char *path, const fv_tensor_values *tensors, int count,
                               const fv_meta *meta, int meta_count, fv_error *err);
 

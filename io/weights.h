@@ -52,7 +52,8 @@ typedef struct fv_tensor_values {
     const float *data; /* info.count floats, borrowed */
 } fv_tensor_values;
 
-/* Replaces a file, atomically. The format follows the extension: .h5 or .safetensors. */
+/* Replaces a file, atomically. The format follows the extension: .h5, .safetensors, or .pdparams,
+ * which has no place for metadata. */
 fv_status fv_tensors_save(const char *path, const fv_tensor_values *tensors, int count,
                           const fv_meta *meta, int meta_count, fv_error *err);
 

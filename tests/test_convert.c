@@ -199,7 +199,7 @@ static void test_mistakes(void **state)
     save("j.h5", c, 0, fv_params_count(fv_classifier_params(c)), NULL, NULL, 0);
     assert_int_equal(convert("j.h5", "k.pth", NULL, &json), FV_ERR_FORMAT);
     snprintf(expected, sizeof(expected),
-             "%s: cannot write: the extension gives the format, .h5 or .safetensors",
+             "%s: cannot write: the extension gives the format, .h5, .safetensors or .pdparams",
              in_folder("k.pth"));
     assert_string_equal(testing_err.message, expected);
     assert_null(json);

@@ -194,6 +194,43 @@ static void test_unused(void **state)
     fv_tensors_close(file);
 }
 
+static char notice[400];
+
+static void keep_notice(void *ctx, fv_log_level level, const char *line)
+{
+    (void)ctx, (void)level;
+    snprintf(notice, sizeof(notice), "%s", line);
+}
+
+static void check_notice(const char *layer, const char *model, const char *expected)
+{
+    char whole[600];
+    add_layer("norm", layer);
+    fv_tensors *file = write_and_open();
+    notice[0] = '\0';
+    fv_log_sink(keep_notice, NULL);
+    assert_ok(fv_tensors_adopt(file, model, &testing_err));
+    fv_log_sink(NULL, NULL);
+    snprintf(whole, sizeof(whole), "%s: %s", in_folder("foreign.safetensors"), expected);
+    assert_string_equal(notice, whole);
+    fv_tensors_close(file);
+}
+
+static void test_notices(void **state)
+{
+    (void)state;
+    check_notice("a", "DLA34", "names of PyTorch's DLA34, 1 tensors of no use here left out");
+    add_layer("conv", "conv_stem");
+    check_notice("bn1", "MobileNetV2",
+                 "names of timm's MobileNetV2, 1 tensors of no use here left out, 5 added that "
+                 "change nothing");
+    add_layer("conv", "layer1.0.convs.0");
+    check_notice("bn1", "Res2Net50_26w_4s",
+                 "names of timm's Res2Net50_26w_4s, 1 tensors of no use here left out; its first "
+                 "blocks are wired otherwise than PaddleClas's, so that the numbers differ: take "
+                 "it as a start for training");
+}
+
 /* Files with our names stay as they are. */
 static void test_ours(void **state)
 {
@@ -235,7 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_names), cmocka_unit_test(test_layouts),
         cmocka_unit_test(test_unused),    cmocka_unit_test(test_ours),
-        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_notices),   cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,10 +61,10 @@ static void assert_same(const fv_params *a, const fv_params *b)
 static void test_round_trip(void **state)
 {
     (void)state;
-    static const char *const names[] = { "a.h5", "a.safetensors" };
+    static const char *const names[] = { "a.h5", "a.safetensors", "a.pdparams" };
     fv_params *saved = network(5);
     fill(saved);
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < FV_ARRAY_LEN(names); i++) {
         fv_params *loaded = network(5);
         fv_load_report report;
         const uint64_t version = fv_params_version(loaded);
@@ -77,8 +77,9 @@ static void test_round_trip(void **state)
         fv_params_destroy(loaded);
     }
     assert_int_equal(fv_weights_save("a.pth", saved, &testing_err), FV_ERR_FORMAT);
-    assert_string_equal(testing_err.message,
-                        "a.pth: cannot write: the extension gives the format, .h5 or .safetensors");
+    assert_string_equal(
+        testing_err.message,
+        "a.pth: cannot write: the extension gives the format, .h5, .safetensors or .pdparams");
     fv_params_destroy(saved);
 }
 
@@ -212,10 +213,10 @@ static void test_damage_changes_nothing(void **state)
 static void test_no_memory(void **state)
 {
     (void)state;
-    static const char *const names[] = { "m.h5", "m.safetensors" };
+    static const char *const names[] = { "m.h5", "m.safetensors", "m.pdparams" };
     fv_params *saved = network(5);
     fill(saved);
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < FV_ARRAY_LEN(names); i++) {
         const char *path = in_folder(names[i]);
         fv_status status = FV_ERR_NOMEM;
         for (size_t n = 1; status != FV_OK; n++) {
