@@ -232,6 +232,20 @@ static void close_session(session *s)
 
 /* ---- What is told ---- */
 
+static void say_members(session *s)
+{
+    const fv_arch *arch = &s->settings.arch;
+    for (int i = 0; i < arch->member_count; i++) {
+        const fv_arch_member *m = &arch->members[i];
+        const char *role = i == arch->student ? "is what will be saved"
+                         : !m->frozen         ? "learns too"
+                         : arch->teachers_evaluate
+                             ? "only teaches, in evaluation mode"
+                             : "only teaches, with the statistics of each batch";
+        fv_console_say(&s->console, "%s: %s, %s", m->name, m->model->name, role);
+    }
+}
+
 static void say_banner(session *s)
 {
     const fv_source *t = &s->train;
@@ -251,6 +265,7 @@ static void say_banner(session *s)
                    s->settings.arch.model->name,
                    fv_params_trained_floats(fv_trainer_params(s->trainer)),
                    (double)fv_trainer_arena_bytes(s->trainer) / 1e6);
+    say_members(s);
 }
 
 static void say_resume(session *s)
@@ -361,7 +376,9 @@ const fv_command fv_command_train = {
         "needed to go on), report.html, train.log, metrics.csv and metrics.jsonl, tensorboard/,\n"
         "and unreadable.txt if pictures could not be read. Starts from\n"
         "Global.pretrained_model, or goes on from Global.checkpoints, in the middle of an\n"
-        "epoch too. SIGINT and SIGTERM finish the step, save, and tell how to go on.",
+        "epoch too. SIGINT and SIGTERM finish the step, save, and tell how to go on.\n"
+        "Arch.name DistillationModel: a student learns from other models, with labels or\n"
+        "without, see docs/ssld.md.",
     .takes_config = true,
     .computes = true,
     .run = run,

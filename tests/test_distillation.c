@@ -10,6 +10,7 @@
 #include "base/threads.h"
 #include "data/synth.h"
 #include "io/weights.h"
+#include "train/logits.h"
 #include "train/start.h"
 #include "train/trainer.h"
 
@@ -393,6 +394,35 @@ static void test_damaged_cache(void **unused)
     assert_string_equal(testing_err.message, message);
 }
 
+static void test_rows_of_logits(void **unused)
+{
+    (void)unused;
+    static const float row[2] = { 0.25f, -1.0f };
+    const int64_t both[] = { 1, 0 };
+    float found[4];
+    char path[300];
+    fv_logits *l = NULL;
+    snprintf(path, sizeof(path), "%s/rows.logits", testing_folder());
+    for (size_t n = 1; n <= 2; n++) {
+        fv_alloc_fail_at(n);
+        assert_int_equal(fv_logits_open(&l, path, 7, 2, 2, &testing_err), FV_ERR_NOMEM);
+        assert_null(l);
+    }
+    fv_alloc_fail_at(0);
+    assert_ok(fv_logits_open(&l, path, 7, 2, 2, &testing_err));
+    fv_logits_keep(l, 1, row);
+    assert_true(fv_logits_find(l, both, 1, found));
+    assert_memory_equal(found, row, sizeof(row));
+    assert_false(fv_logits_find(l, both, 2, found));
+    fv_logits_close(l);
+    assert_ok(fv_logits_open(&l, path, 8, 2, 2, &testing_err)); /* of other weights */
+    assert_false(fv_logits_find(l, both, 1, found));
+    fv_logits_close(l);
+    assert_int_equal(fv_logits_open(&l, testing_folder(), 7, 2, 2, &testing_err), FV_ERR_IO);
+    snprintf(path, sizeof(path), "%s: cannot be opened: Is a directory", testing_folder());
+    assert_string_equal(testing_err.message, path);
+}
+
 /* ---- Pictures without labels ---- */
 
 /* The training list, with two labels of three taken away. */
@@ -489,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_mutual_learning),
         cmocka_unit_test(test_cache),
         cmocka_unit_test(test_damaged_cache),
+        cmocka_unit_test(test_rows_of_logits),
         cmocka_unit_test(test_unlabelled),
         cmocka_unit_test(test_labels_that_are_needed),
         cmocka_unit_test(test_runs_that_cannot_be),

@@ -13,7 +13,7 @@
 
 static const char MAGIC[8] = "fvlogit1";
 
-/* At the start of the file, in this machine's byte order, which the magic number's place shows. */
+/* At the start of the file; all in this machine's byte order, which `order` shows. */
 typedef struct header {
     char magic[8];
     uint32_t order; /* 1 */

@@ -31,7 +31,7 @@ struct fv_trainer {
     int student_count;     /* parameters of the model that is evaluated; the others come after */
     fv_run_identity identity;
     char *config;   /* of the identity */
-    float *targets; /* [batch_size][classes] of mixed pictures; NULL: pictures are not mixed */
+    float *targets; /* [batch_size][classes] of mixed pictures; NULL: not mixed, or not needed */
     bool uncounted; /* pictures are mixed, or some have no label: Top-1 would mean nothing */
     fv_progress progress;
     int64_t stream;  /* batches in one pass over the data */
