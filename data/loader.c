@@ -38,9 +38,8 @@ typedef struct slot {
 
 struct fv_loader {
     fv_loader_options options;
-    int height, width;
+    int height, width; /* of the largest pictures of any stage */
     int64_t batches;
-    size_t image_floats;
 
     slot *slots;
     int slot_count;
@@ -62,6 +61,14 @@ struct fv_loader {
     size_t unreadable_count, unreadable_room;
 };
 
+static size_t image_floats(const fv_batch *b) { return (size_t)b->height * (size_t)b->width * 3; }
+
+static const fv_pipeline *pipeline_at(const fv_loader *l, uint32_t epoch)
+{
+    const fv_loader_options *o = &l->options;
+    return fv_stages_at(&o->stages, o->pipeline, epoch);
+}
+
 /* ---- One sample ---- */
 
 /* A sample that an epoch has more than once is another picture each time. */
@@ -76,7 +83,7 @@ static fv_status read_sample(const fv_loader *l, fv_pipeline_scratch *scratch, f
     FV_TRY(fv_dataset_read(dataset, sample, &bytes, &size, err));
     fv_random random = fv_random_stream(l->options.sampler.seed, FV_RANDOM_AUGMENT, epoch, index);
     fv_error why = { 0 };
-    fv_status status = fv_pipeline_run(l->options.pipeline, scratch, (const uint8_t *)bytes, size,
+    fv_status status = fv_pipeline_run(pipeline_at(l, epoch), scratch, (const uint8_t *)bytes, size,
                                        &random, out, &why);
     fv_free(bytes);
     if (status == FV_OK) return FV_OK;
@@ -90,16 +97,16 @@ static void fill_sample(const fv_loader *l, slot *s, int i, fv_pipeline_scratch 
     fv_batch *b = &s->batch;
     const int64_t position = b->number * l->options.sampler.batch_size + i;
     const fv_draw draw = fv_sampler_draw(&l->options.sampler, b->epoch, position);
-    float *out = b->images + (size_t)i * l->image_floats;
+    float *out = b->images + (size_t)i * image_floats(b);
     b->samples[i] = draw.sample;
     b->labels[i] = (float)fv_dataset_label(l->options.dataset, draw.sample);
     s->errors[i].status = read_sample(l, scratch, draw, b->epoch, out, &s->errors[i]);
     b->readable[i] = s->errors[i].status == FV_OK;
-    if (!b->readable[i]) memset(out, 0, l->image_floats * sizeof(*out));
+    if (!b->readable[i]) memset(out, 0, image_floats(b) * sizeof(*out));
 }
 
 /* The next readable sample of the batch, going round, takes the place of one that is not. */
-static void substitute(const fv_loader *l, slot *s)
+static void substitute(slot *s)
 {
     fv_batch *b = &s->batch;
     for (int i = 0; i < b->count; i++) {
@@ -107,8 +114,9 @@ static void substitute(const fv_loader *l, slot *s)
         int from = (i + 1) % b->count;
         while (from != i && s->errors[from].status != FV_OK) from = (from + 1) % b->count;
         if (from == i) return; /* none is readable */
-        memcpy(b->images + (size_t)i * l->image_floats, b->images + (size_t)from * l->image_floats,
-               l->image_floats * sizeof(*b->images));
+        const size_t floats = image_floats(b);
+        memcpy(b->images + (size_t)i * floats, b->images + (size_t)from * floats,
+               floats * sizeof(*b->images));
         b->labels[i] = b->labels[from];
         b->samples[i] = b->samples[from];
         b->readable[i] = true;
@@ -119,7 +127,7 @@ static void substitute(const fv_loader *l, slot *s)
 static void finish_slot(const fv_loader *l, slot *s)
 {
     fv_batch *b = &s->batch;
-    if (l->options.substitute) substitute(l, s);
+    if (l->options.substitute) substitute(s);
     if (!l->options.batch_ops) return;
     fv_random random =
         fv_random_stream(l->options.sampler.seed, FV_RANDOM_BATCH, b->epoch, (uint64_t)b->number);
@@ -145,6 +153,7 @@ static void begin_slot(fv_loader *l, slot *s)
     s->batch.epoch = l->epoch;
     s->batch.number = l->fill;
     s->batch.count = fv_sampler_batch_size(&l->options.sampler, l->fill);
+    fv_pipeline_size(pipeline_at(l, l->epoch), &s->batch.height, &s->batch.width);
 }
 
 /* The slot of the next task, or NULL: nothing to do now. Under the mutex. */
@@ -232,7 +241,7 @@ static fv_status make_slot(const fv_loader *l, slot *s, fv_error *err)
     const size_t n = (size_t)l->options.sampler.batch_size;
     s->batch.height = l->height;
     s->batch.width = l->width;
-    s->batch.images = fv_alloc(n * l->image_floats * sizeof(*s->batch.images));
+    s->batch.images = fv_alloc(n * image_floats(&s->batch) * sizeof(*s->batch.images));
     s->batch.labels = fv_alloc(n * sizeof(*s->batch.labels));
     s->batch.samples = fv_alloc(n * sizeof(*s->batch.samples));
     s->batch.readable = fv_alloc(n * sizeof(*s->batch.readable));
@@ -316,6 +325,19 @@ static fv_status check_options(const fv_loader_options *o, fv_error *err)
     return FV_OK;
 }
 
+/* The largest that may come. */
+static void find_size(fv_loader *l)
+{
+    const fv_stages *stages = &l->options.stages;
+    fv_pipeline_size(l->options.pipeline, &l->height, &l->width);
+    for (int i = 0; i < stages->count; i++) {
+        int height, width;
+        fv_pipeline_size(stages->stages[i].pipeline, &height, &width);
+        l->height = fv_max(l->height, height);
+        l->width = fv_max(l->width, width);
+    }
+}
+
 fv_status fv_loader_open(fv_loader **out, const fv_loader_options *options, fv_error *err)
 {
     *out = NULL;
@@ -328,8 +350,7 @@ fv_status fv_loader_open(fv_loader **out, const fv_loader_options *options, fv_e
     l->options = *options;
     l->batches = fv_sampler_batches(&options->sampler);
     l->fill = l->take = l->batches; /* no epoch yet */
-    fv_pipeline_size(options->pipeline, &l->height, &l->width);
-    l->image_floats = (size_t)l->height * (size_t)l->width * 3;
+    find_size(l);
     l->slot_count = !options->workers ? 1
                   : options->prefetch ? options->prefetch
                                       : DEFAULT_PREFETCH;

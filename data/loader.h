@@ -17,6 +17,7 @@
 #include "data/batch_ops.h"
 #include "data/dataset.h"
 #include "data/sampler.h"
+#include "data/stages.h"
 #include "data/transform.h"
 
 typedef struct fv_loader fv_loader;
@@ -24,6 +25,7 @@ typedef struct fv_loader fv_loader;
 typedef struct fv_loader_options {
     const fv_dataset *dataset;     /* borrowed */
     const fv_pipeline *pipeline;   /* borrowed */
+    fv_stages stages;              /* earlier ones, of other sizes; their pipelines are borrowed */
     const fv_batch_ops *batch_ops; /* borrowed, or NULL */
     fv_sampler sampler;            /* its count is the dataset's */
     int workers;                   /* threads; 0: none */

@@ -10,7 +10,7 @@
 enum { MAX_BATCH = 1 << 16, MAX_WORKERS = 1024 };
 
 typedef struct section_options {
-    fv_config_node *dataset, *sampler, *loader;
+    fv_config_node *dataset, *sampler, *loader, *progressive;
 } section_options;
 
 static const fv_field section_fields[] = {
@@ -23,6 +23,7 @@ static const fv_field section_fields[] = {
       .offset = offsetof(section_options, sampler),
       .otherwise_text = FV_REQUIRED },
     FV_FIELD_NODE(section_options, loader),
+    FV_FIELD_NODE(section_options, progressive),
     FV_FIELD_END,
 };
 
@@ -103,7 +104,10 @@ static fv_status read_section(section *out, fv_source *s, fv_config_node *map, c
     FV_TRY(fv_config_read(maps.loader, loader_fields, &out->loader, err));
     FV_TRY(check_sampler(maps.sampler, &out->sampler, training, err));
     out->loader_map = maps.loader;
-    FV_TRY(fv_pipeline_create(&s->pipeline, out->dataset.transform_ops, where, err));
+    if (maps.progressive && !training)
+        return fv_config_fail(maps.progressive, err, "is for training");
+    FV_TRY(fv_stages_create(&s->stages, &s->pipeline, maps.progressive, out->dataset.transform_ops,
+                            where, err));
     return fv_batch_ops_create(&s->batch_ops, out->dataset.batch_transform_ops, err);
 }
 
@@ -151,6 +155,7 @@ static fv_status open_loader(fv_source *s, section *keys, const fv_source_option
     const fv_loader_options loading = {
         .dataset = s->dataset,
         .pipeline = s->pipeline,
+        .stages = s->stages,
         .batch_ops = s->batch_ops,
         .sampler = { .count = fv_dataset_count(s->dataset),
                      .batch_size = keys->sampler.batch_size,
@@ -185,6 +190,7 @@ void fv_source_close(fv_source *source)
     fv_loader_close(source->loader);
     fv_batch_ops_destroy(source->batch_ops);
     fv_pipeline_destroy(source->pipeline);
+    fv_stages_deinit(&source->stages);
     fv_class_table_destroy(source->classes);
     fv_dataset_close(source->dataset);
     *source = (fv_source){ 0 };

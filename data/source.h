@@ -18,7 +18,8 @@
 
 typedef struct fv_source {
     fv_dataset *dataset;
-    fv_pipeline *pipeline;
+    fv_pipeline *pipeline;   /* of the last stage, which height and width are of too */
+    fv_stages stages;        /* those before it */
     fv_batch_ops *batch_ops; /* NULL: pictures are not mixed */
     fv_class_table *classes; /* NULL: epochs are not balanced */
     fv_loader *loader;

@@ -104,6 +104,12 @@ static void finish(fv_pipeline *p)
 fv_status fv_pipeline_create(fv_pipeline **out, fv_config_node *ops, const char *where,
                              fv_error *err)
 {
+    return fv_pipeline_create_sized(out, ops, where, 0, err);
+}
+
+fv_status fv_pipeline_create_sized(fv_pipeline **out, fv_config_node *ops, const char *where,
+                                   int side, fv_error *err)
+{
     *out = NULL;
     if (!ops) {
         return fv_fail(err, FV_ERR_CONFIG,
@@ -119,13 +125,18 @@ fv_status fv_pipeline_create(fv_pipeline **out, fv_config_node *ops, const char 
     }
     fv_pipeline *p = fv_alloc(sizeof(*p));
     if (!p) return fv_fail(err, FV_ERR_NOMEM, "pipeline: out of memory");
-    fv_op_state state = { 0 };
+    fv_op_state state = { .side = side };
     fv_status status = FV_OK;
     for (int i = 0; i < count && status == FV_OK; i++) {
         status = add_op(p, fv_config_at(ops, i), &state, err);
     }
     if (status == FV_OK && !state.normalized) {
         status = fv_config_fail(ops, err, "NormalizeImage is missing");
+    }
+    if (status == FV_OK && side && !state.sized) {
+        status = fv_config_fail(ops, err,
+                                "pictures can grow only where RandCropImage or RandomResizedCrop "
+                                "decides their size");
     }
     finish(p);
     if (status == FV_OK && p->fixed && p->ops[0].dct_scaling) {

@@ -27,6 +27,11 @@ typedef struct fv_pipeline fv_pipeline;
 fv_status fv_pipeline_create(fv_pipeline **out, fv_config_node *ops, const char *where,
                              fv_error *err);
 
+/* The same with pictures of side x side pixels coming out, which RandCropImage or RandomResizedCrop
+ * decides; without one of these an error. */
+fv_status fv_pipeline_create_sized(fv_pipeline **out, fv_config_node *ops, const char *where,
+                                   int side, fv_error *err);
+
 /* The usual evaluation pipeline, without a config (`predict --resize-short 256 --crop 224`). */
 typedef struct fv_pipeline_options {
     fv_profile profile; /* also decides EXIF: opencv applies it */

@@ -55,6 +55,8 @@ typedef struct fv_op fv_op;
 typedef struct fv_op_state {
     int width, height;
     bool normalized;
+    int side;   /* of what random crops are to make instead of what they say; 0: as they say */
+    bool sized; /* one did */
 } fv_op_state;
 
 typedef struct fv_op_type {

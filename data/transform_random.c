@@ -56,6 +56,10 @@ static fv_status random_crop_parse(fv_op *op, const fv_field *fields, fv_config_
     FV_TRY(read_pair(op->scale, &o.scale, 0.08, 1.0, "scale", map, err));
     FV_TRY(read_pair(op->ratio, &o.ratio, 3.0 / 4.0, 4.0 / 3.0, "ratio", map, err));
     op->log_aspect = o.use_log_aspect;
+    if (state->side) {
+        op->width = op->height = state->side;
+        state->sized = true;
+    }
     state->width = op->width;
     state->height = op->height;
     return FV_OK;

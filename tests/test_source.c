@@ -274,6 +274,62 @@ static void test_balanced(void **state)
     fv_config_destroy(config);
 }
 
+static void test_growing_pictures(void **state)
+{
+    (void)state;
+    static const int sides[] = { 8, 8, 16, 12, 12 };
+    fv_config *config = NULL;
+    fv_source s;
+    make_files();
+    assert_ok(open_section(&config, &s,
+                           "delimiter: \"\\t\"\n    transform_ops: [{DecodeImage: {}}, "
+                           "{RandCropImage: {size: 20}}, {NormalizeImage: {order: ''}}]",
+                           "sampler: {batch_size: 2}\n  progressive: {sizes: [8, 16, 12], epochs: "
+                           "[2, 3]}"));
+    assert_int_equal(s.height, 12);
+    assert_int_equal(s.width, 12);
+    for (uint32_t epoch = 0; epoch < FV_ARRAY_LEN(sides); epoch++) {
+        fv_loader_start(s.loader, epoch, 0);
+        fv_batch *b;
+        while ((b = fv_loader_take(s.loader)) != NULL) {
+            assert_int_equal(b->height, sides[epoch]);
+            assert_int_equal(b->width, sides[epoch]);
+            fv_loader_give_back(s.loader, b);
+        }
+    }
+    fv_source_close(&s);
+    fv_config_destroy(config);
+}
+
+static void test_growing_mistakes(void **state)
+{
+    static const struct {
+        const char *progressive, *message;
+    } cases[] = {
+        { "{sizes: [8, 16], epochs: [1, 2]}",
+          "a.yaml:7:3: Train.progressive: 2 sizes for 2 epochs: give one size more than epochs, at "
+          "most 16" },
+        { "{sizes: [8, 16, 20], epochs: [2, 2]}",
+          "a.yaml:7:37: Train.progressive.epochs: 2 after 2: each must be above the one before" },
+        { "{sizes: [8, 16.5], epochs: [2]}",
+          "a.yaml:7:17: Train.progressive.sizes: 16.5 is not a whole number" },
+        { "{sizes: [8, 16], epochs: [2]}",
+          "a.yaml:5:5: Train.dataset.transform_ops: pictures can grow only where RandCropImage or "
+          "RandomResizedCrop decides their size" },
+    };
+    (void)state;
+    for (size_t i = 0; i < FV_ARRAY_LEN(cases); i++) {
+        fv_config *config = NULL;
+        fv_source s;
+        char rest[200];
+        snprintf(rest, sizeof(rest), "sampler: {batch_size: 2}\n  progressive: %s",
+                 cases[i].progressive);
+        config_expect_error(open_section(&config, &s, "transform_ops: " OPERATIONS, rest),
+                            cases[i].message);
+        fv_config_destroy(config);
+    }
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -289,6 +345,8 @@ int main(void)
         cmocka_unit_test(test_splits_that_overlap),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_balanced),
+        cmocka_unit_test(test_growing_pictures),
+        cmocka_unit_test(test_growing_mistakes),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

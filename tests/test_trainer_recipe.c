@@ -466,6 +466,28 @@ static void test_rare_classes(void **unused)
     assert_int_not_equal(checksums[1], averaged()->checksum);
 }
 
+/* Two sizes of pictures, stopped in the first one's last epoch. */
+static void test_growing_pictures(void **unused)
+{
+    (void)unused;
+    static const char grow[] = "DataLoader.Train.progressive={sizes: [32, 64], epochs: [1]}";
+    char from[500];
+    experiment one = { .folder = "grow", .unevaluated = true, .overrides = { grow } };
+    assert_ok(run(&one));
+    assert_int_not_equal(one.checksum, averaged()->checksum);
+    experiment first = {
+        .folder = "grow2", .unevaluated = true, .stop_step = 3, .overrides = { grow }
+    };
+    assert_int_equal(run(&first), FV_ERR_INTERRUPTED);
+    snprintf(from, sizeof(from), "Global.checkpoints=%s", inside(&first, "latest.h5"));
+    experiment rest = {
+        .folder = "grow2", .unevaluated = true, .threads = 2, .overrides = { grow, from }
+    };
+    assert_ok(run(&rest));
+    assert_int_equal(rest.checksum, one.checksum);
+    assert_same_rows(&rest, &one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +503,7 @@ int main(void)
         cmocka_unit_test(test_changing_the_mind),
         cmocka_unit_test(test_early_stop),
         cmocka_unit_test(test_rare_classes),
+        cmocka_unit_test(test_growing_pictures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,13 +151,11 @@ void fv_teachers_destroy(fv_teachers *teachers)
 
 /* ---- Asking them ---- */
 
-fv_status fv_teachers_plan(fv_teachers *teachers, int count, fv_error *err)
+fv_status fv_teachers_plan(fv_teachers *teachers, fv_shape images, fv_error *err)
 {
-    const fv_source *s = teachers->options.source;
     for (int i = 0; i < FV_MAX_MEMBERS; i++) {
         fv_plan *unused;
         const fv_bindings *bindings;
-        const fv_shape images = { count, s->height, s->width, 3 };
         if (teachers->all[i].member)
             FV_TRY(fv_program_plan(teachers->all[i].program, teachers->mode, images, &unused,
                                    &bindings, err));

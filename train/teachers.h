@@ -28,8 +28,8 @@ typedef struct fv_teachers_options {
 fv_status fv_teachers_create(fv_teachers **out, const fv_teachers_options *options, fv_error *err);
 void fv_teachers_destroy(fv_teachers *teachers); /* accepts NULL */
 
-/* Makes the plans for batches of `count` pictures. */
-fv_status fv_teachers_plan(fv_teachers *teachers, int count, fv_error *err);
+/* Makes the plans for batches of this shape. */
+fv_status fv_teachers_plan(fv_teachers *teachers, fv_shape images, fv_error *err);
 
 /* Asks all of them about a batch. */
 fv_status fv_teachers_ask(fv_teachers *teachers, const fv_batch *batch, uint64_t step,

@@ -283,26 +283,35 @@ fv_status fv_trainer_run(fv_trainer *t, fv_error *err)
 
 /* ---- Making one ---- */
 
-static fv_status plan(fv_trainer *t, int count, fv_error *err)
+static fv_status plan(fv_trainer *t, const fv_pipeline *pipeline, int count, fv_error *err)
 {
-    const fv_source *s = t->options.source;
     fv_plan *unused;
     const fv_bindings *bindings;
-    if (t->teachers) FV_TRY(fv_teachers_plan(t->teachers, count, err));
-    return fv_program_plan(t->program, FV_TRAIN, (fv_shape){ count, s->height, s->width, 3 },
-                           &unused, &bindings, err);
+    fv_shape images = { .n = count, .c = 3 };
+    fv_pipeline_size(pipeline, &images.h, &images.w);
+    if (t->teachers) FV_TRY(fv_teachers_plan(t->teachers, images, err));
+    return fv_program_plan(t->program, FV_TRAIN, images, &unused, &bindings, err);
+}
+
+static fv_status make_plans_of(fv_trainer *t, const fv_pipeline *pipeline, fv_error *err)
+{
+    const fv_source *s = t->options.source;
+    const int64_t count = fv_dataset_count(s->dataset);
+    const int64_t last = count - (t->stream - 1) * s->batch_size;
+    if (count >= s->batch_size) FV_TRY(plan(t, pipeline, s->batch_size, err));
+    return last < s->batch_size ? plan(t, pipeline, (int)last, err) : FV_OK;
 }
 
 /* The plans of all batch shapes, so that memory is known, or lacking, before the first step. */
 static fv_status make_plans(fv_trainer *t, fv_error *err)
 {
     const fv_source *s = t->options.source;
-    const int64_t count = fv_dataset_count(s->dataset);
-    const int64_t last = count - (t->stream - 1) * s->batch_size;
     FV_TRY(fv_program_create(&t->program, t->params, t->options.kernels, fv_network_build,
                              &t->network, (uint64_t)t->settings->global.seed, err));
-    if (count >= s->batch_size) FV_TRY(plan(t, s->batch_size, err));
-    return last < s->batch_size ? plan(t, (int)last, err) : FV_OK;
+    FV_TRY(make_plans_of(t, s->pipeline, err));
+    for (int i = 0; i < s->stages.count; i++)
+        FV_TRY(make_plans_of(t, s->stages.stages[i].pipeline, err));
+    return FV_OK;
 }
 
 static fv_status make_identity(fv_trainer *t, fv_error *err)
