@@ -54,24 +54,24 @@ static const char *find(const flat *f, const char *key)
     return NULL;
 }
 
-static bool is_same(const flat *all, int count, const char *key)
+/* Runs whose configuration is not known do not count. */
+static bool is_same(const flat *all, int count, const char *key, const char *value)
 {
-    const char *first = find(&all[0], key);
-    for (int k = 1; k < count; k++) {
+    for (int k = 0; k < count; k++) {
         const char *other = find(&all[k], key);
-        if (!first != !other || (first && strcmp(first, other) != 0)) return false;
+        if (all[k].settings.count > 0 && (!other || strcmp(value, other) != 0)) return false;
     }
     return true;
 }
 
 static void write_row(fv_html *html, const flat *all, int count, const char *key)
 {
-    fv_html_raw(html, "<tr><td class=path>");
+    fv_html_raw(html, "<tr><td>");
     fv_html_text(html, key);
     for (int k = 0; k < count; k++) {
         const char *value = find(&all[k], key);
-        fv_html_raw(html, value ? "<td class=path>" : "<td class=soft>");
-        fv_html_text(html, value ? value : "not given");
+        fv_html_raw(html, value ? "<td>" : "<td class=soft>");
+        fv_html_text(html, value ? value : all[k].settings.count > 0 ? "not given" : "not known");
     }
     fv_html_raw(html, "</tr>\n");
 }
@@ -84,7 +84,8 @@ static void write_rows(fv_html *html, const flat *all, int count)
             const setting *s = all[k].settings.items[i];
             bool before = false;
             for (int j = 0; j < k && !before; j++) before = find(&all[j], s->key) != NULL;
-            if (!before && !is_same(all, count, s->key)) write_row(html, all, count, s->key);
+            if (!before && !is_same(all, count, s->key, s->value))
+                write_row(html, all, count, s->key);
         }
     }
 }

@@ -16,7 +16,7 @@ void fv_report_cell(fv_html *html, const char *text)
 void fv_report_class(fv_html *html, const fv_run *run, int id)
 {
     const char *name = fv_run_class_name(run, id);
-    fv_html_rawf(html, "%d ", id);
+    fv_html_rawf(html, "%d%s", id, name ? " " : "");
     fv_html_text(html, name ? name : "");
 }
 
