@@ -33,7 +33,7 @@ static void count(histogram *h, bin_fn *bin)
     h->low = BINS;
     h->high = -1;
     memset(h->values, 0, sizeof(h->values));
-    for (int part = 0; part < c->part_count; part++) {
+    for (int part = 0; part < fv_min(c->part_count, FV_TWINS_PARTS); part++) {
         const fv_census *census = &c->parts[part];
         for (int64_t i = 0; i < census->count; i++) {
             if (!census->pictures[i].readable) continue;
