@@ -31,6 +31,7 @@ typedef struct grid {
     ptrdiff_t stride;              /* floats per source pixel */
     tile_tap *all;                 /* [y.taps * x.taps], for tiles that see no padding */
     unsigned *y_inside, *x_inside; /* [taps] of an axis, scratch of grid_tile() */
+    tile_ramp ramp;
 } grid;
 
 static inline grid_axis grid_axis_forward(int in, int out, int kernel, int stride, int pad,
@@ -86,8 +87,10 @@ static inline tile_tap grid_tap(const grid *g, int y, int x, unsigned inside)
     };
 }
 
-static inline void grid_list_all(grid *g)
+/* Fills in what all tiles share. */
+static inline void grid_prepare(grid *g)
 {
+    tile_set_ramp(&g->ramp, g->x.step, g->x.base_step * g->stride);
     for (int y = 0; y < g->y.taps; y++)
         for (int x = 0; x < g->x.taps; x++) g->all[y * g->x.taps + x] = grid_tap(g, y, x, ~0u);
 }
@@ -163,7 +166,7 @@ static inline bool grid_tile_part(const grid *g, grid_place at, int from, int co
     const int y = g->y.first + at.y * g->y.step, x = g->x.first + at.x * g->x.step;
     const int pixel = (at.n * g->y.size + y) * g->x.size + x;
     const ptrdiff_t base = (((ptrdiff_t)at.n * g->y.limit + by) * g->x.limit + bx) * g->stride;
-    tile_fill(t, from, pixel, g->x.step, base, g->x.base_step * g->stride);
+    tile_fill(t, from, pixel, base, &g->ramp);
     return grid_axis_clear(&g->y, by) && grid_axis_clear(&g->x, bx) &&
            grid_axis_clear(&g->x, bx + (count - 1) * g->x.base_step);
 }

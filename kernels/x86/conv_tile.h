@@ -26,13 +26,24 @@ typedef struct tile {
     ptrdiff_t base[TILE_ROOM]; /* floats from the first source pixel, for the first tap */
 } tile;
 
+/* Neighbours in a row: what each has more than the first. */
+typedef struct tile_ramp {
+    int pixel[TILE_FILLED];
+    ptrdiff_t base[TILE_FILLED];
+} tile_ramp;
+
+static inline void tile_set_ramp(tile_ramp *r, int pixel_step, ptrdiff_t base_step)
+{
+    for (int p = 0; p < TILE_FILLED; p++) r->pixel[p] = p * pixel_step;
+    for (int p = 0; p < TILE_FILLED; p++) r->base[p] = p * base_step;
+}
+
 /* Fills in TILE_FILLED pixels of a tile from number `from` on, neighbours in a row. Those after the
  * last are never looked at: loops of a known length are the fast ones. */
-static inline void tile_fill(tile *t, int from, int pixel, int pixel_step, ptrdiff_t base,
-                             ptrdiff_t base_step)
+static inline void tile_fill(tile *t, int from, int pixel, ptrdiff_t base, const tile_ramp *r)
 {
-    for (int p = 0; p < TILE_FILLED; p++) t->pixel[from + p] = pixel + p * pixel_step;
-    for (int p = 0; p < TILE_FILLED; p++) t->base[from + p] = base + p * base_step;
+    for (int p = 0; p < TILE_FILLED; p++) t->pixel[from + p] = pixel + r->pixel[p];
+    for (int p = 0; p < TILE_FILLED; p++) t->base[from + p] = base + r->base[p];
 }
 
 typedef struct tile_job {

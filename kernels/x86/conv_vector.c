@@ -182,11 +182,13 @@ static void run_grid(const sweep *s, const grid *g, int first, int last)
 static void list_row_tiles(const sweep *s, const fv_conv *c, int count)
 {
     const ptrdiff_t step = (ptrdiff_t)c->window.stride_w * c->in_c;
+    tile_ramp ramp;
+    tile_set_ramp(&ramp, 1, step);
     for (int p = 0; p < count; p += TILE_PIXELS) {
         tile *t = &s->tiles[p / TILE_PIXELS];
         t->pixels = fv_min(TILE_PIXELS, count - p);
         t->tap = s->all;
-        tile_fill(t, 0, p, 1, p * step, step);
+        tile_fill(t, 0, p, p * step, &ramp);
     }
 }
 
@@ -247,10 +249,22 @@ static void forward_rows(const sweep *s, const fv_conv *c, int pixel0, int pixel
     }
 }
 
+/* Where each pixel sees only itself, a batch of pictures of any shape is one long row: then tiles
+ * do not end with the rows. */
+static fv_window sweep_window(const fv_window *w)
+{
+    fv_window line = *w;
+    if (w->kernel_h * w->kernel_w * w->stride_h * w->stride_w == 1 && w->pad_h + w->pad_w == 0) {
+        line.in_w = line.out_w = w->n * w->in_h * w->in_w;
+        line.n = line.in_h = line.out_h = 1;
+    }
+    return line;
+}
+
 static void forward(const fv_conv_forward *j)
 {
     const fv_conv *c = j->conv;
-    const fv_window *w = &c->window;
+    const fv_window window = sweep_window(&c->window), *w = &window;
     const fv_epilogue *e = &j->epilogue;
     sweep s = {
         .source = j->x,
@@ -287,13 +301,15 @@ static void forward(const fv_conv_forward *j)
         .y_inside = s.inside,
         .x_inside = s.inside + w->kernel_h,
     };
-    grid_list_all(&g);
+    grid_prepare(&g);
     run_grid(&s, &g, j->pixel0, j->pixel1);
 }
 
-/* Targets of the grid in rows before `row` of the input, counted over (n, iy). */
-static int targets_before(const grid *g, int row)
+/* Targets of the grid in rows before `row` of the input, counted over (n, iy); rows are those of
+ * in_w pixels, the grid may be one long row. */
+static int targets_before(const grid *g, int row, int in_w)
 {
+    if (g->x.size > in_w) return row * in_w;
     const int n = row / g->y.size, rest = row % g->y.size - g->y.first;
     const int rows = rest > 0 ? (rest + g->y.step - 1) / g->y.step : 0;
     return (n * g->y.count + rows) * g->x.count;
@@ -302,7 +318,7 @@ static int targets_before(const grid *g, int row)
 static void backward_data(const fv_conv_backward_data *j)
 {
     const fv_conv *c = j->conv;
-    const fv_window *w = &c->window;
+    const fv_window window = sweep_window(&c->window), *w = &window;
     sweep s = {
         .source = j->dy,
         .source_stride = j->dy_stride,
@@ -336,8 +352,9 @@ static void backward_data(const fv_conv_backward_data *j)
         };
         if (g.y.count == 0 || g.x.count == 0) continue;
         if (j->accumulate && (g.y.taps == 0 || g.x.taps == 0)) continue;
-        grid_list_all(&g);
-        run_grid(&s, &g, targets_before(&g, j->row0), targets_before(&g, j->row1));
+        grid_prepare(&g);
+        const int in_w = c->window.in_w;
+        run_grid(&s, &g, targets_before(&g, j->row0, in_w), targets_before(&g, j->row1, in_w));
     }
 }
 

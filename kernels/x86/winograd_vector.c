@@ -145,12 +145,14 @@ static const tile_tap only_tap = { 0, ~0u, 0 };
 static int list_tiles(const sweep *s, int count)
 {
     const int tiles = (count + TILE_PIXELS - 1) / TILE_PIXELS;
+    tile_ramp ramp;
+    tile_set_ramp(&ramp, 1, s->in.tile);
     for (int i = 0, at = 0; i < tiles; i++) {
         tile *t = &s->tiles[i];
         t->pixels = count * (i + 1) / tiles - count * i / tiles;
         t->tap = &only_tap;
         t->taps = 1;
-        tile_fill(t, 0, at, 1, at * s->in.tile, s->in.tile);
+        tile_fill(t, 0, at, at * s->in.tile, &ramp);
         at += t->pixels;
     }
     return tiles;
