@@ -2,13 +2,17 @@
 /* How the dense ways of convolution, direct and Winograd's, are cut into tasks: by size alone. */
 #include "autograd/ops/conv_impl.h"
 
-enum { PARTIAL_FLOATS = 1 << 20 }; /* all partial weight gradients together, about */
+enum {
+    PARTIAL_FLOATS = 1 << 20, /* all partial weight gradients together, about */
+    TASKS_PER_THREAD = 8
+};
 
 int fv_cut_channels(const fv_conv *c, int channels, int chunks)
 {
-    if (c->groups > 1 || chunks >= FV_TASKS_WANTED) return channels;
+    const int tasks = fv_min(FV_TASKS_WANTED, TASKS_PER_THREAD * fv_threads_count());
+    if (c->groups > 1 || chunks >= tasks) return channels;
     const int blocks = fv_ceil_div(channels, FV_CONV_BLOCK);
-    const int wanted = fv_min(blocks, fv_ceil_div(FV_TASKS_WANTED, chunks));
+    const int wanted = fv_min(blocks, fv_ceil_div(tasks, chunks));
     return fv_ceil_div(blocks, wanted) * FV_CONV_BLOCK;
 }
 
