@@ -18,7 +18,10 @@ void fv_classifier_build(fv_graph *g, fv_shape images, void *ctx, fv_bindings *o
     const fv_model_options model = { .classes = o->classes };
     out->images = fv_input(g, images);
     out->output_count = o->model->build(g, out->images, o->model, &model, out->outputs);
-    if (fv_graph_mode(g) == FV_EVAL) return;
+    if (fv_graph_mode(g) == FV_EVAL) {
+        out->output_count = 1; /* auxiliary heads are for the loss: plans leave them out */
+        return;
+    }
     out->targets = fv_input(g, (fv_shape){ images.n, 1, 1, 1 });
     for (int i = 0; i < out->output_count; i++) {
         fv_tensor *loss = fv_cross_entropy(g, out->outputs[i], out->targets, 0.0f);

@@ -39,7 +39,10 @@ void fv_network_build(fv_graph *g, fv_shape images, void *ctx, fv_bindings *out)
     members all;
     out->images = fv_input(g, images);
     build_student(g, n, out);
-    if (fv_graph_mode(g) != FV_TRAIN) return;
+    if (fv_graph_mode(g) != FV_TRAIN) {
+        out->output_count = 1; /* auxiliary heads are for the loss: plans leave them out */
+        return;
+    }
     for (int i = 0; i < n->arch->member_count; i++)
         if (i != n->arch->student) build_member(g, n, i, out, &all);
     all.models[n->arch->student] = (fv_loss_model){ out->outputs, out->output_count };
