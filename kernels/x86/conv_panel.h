@@ -69,4 +69,14 @@ static inline size_t panel_at(const panel_shape *s, int group, int target)
 
 static inline size_t panel_floats(const panel_shape *s) { return panel_at(s, s->groups, 0); }
 
+enum { AHEAD_FLOATS = 1 << 16 }; /* of all panels: fewer stay in the second-level cache */
+
+/* How far ahead of the panel at work the next one is fetched, in floats; 0: it is not. Weights of
+ * large layers come from memory each time, and each is used for a few tiles only. */
+static inline ptrdiff_t panel_ahead(const panel_shape *s)
+{
+    if (panel_floats(s) < AHEAD_FLOATS) return 0;
+    return (ptrdiff_t)s->taps * s->sources * BLOCK_LANES;
+}
+
 #endif /* FV_KERNELS_X86_CONV_PANEL_H */

@@ -27,14 +27,17 @@ FV_ALWAYS_INLINE void tile_clear(tile_sums sums, const int pixels, const int vec
     }
 }
 
-/* sums += the products of source channels [first, last) of a tap, with a panel of BLOCK_LANES. */
+/* sums += the products of source channels [first, last) of a tap, with a panel of BLOCK_LANES.
+ * Weights `ahead` floats on are fetched meanwhile. */
 FV_ALWAYS_INLINE void tile_add_wide(const float *const seen[TILE_PIXELS], ptrdiff_t first,
                                     ptrdiff_t last, const float *w, tile_sums sums,
-                                    const int pixels)
+                                    const int pixels, ptrdiff_t ahead)
 {
     w += first * BLOCK_LANES;
     for (ptrdiff_t i = first; i < last; i++, w += BLOCK_LANES) {
         fv_vec weight[TILE_VECTORS];
+        FV_UNROLL
+        for (int v = 0; v < TILE_VECTORS; v++) __builtin_prefetch(w + ahead + v * FV_LANES, 0, 2);
         FV_UNROLL
         for (int v = 0; v < TILE_VECTORS; v++) weight[v] = fv_vec_load(w + v * FV_LANES);
         FV_UNROLL

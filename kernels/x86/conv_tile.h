@@ -52,6 +52,7 @@ typedef struct tile_job {
     const float *panel;
     ptrdiff_t tap_floats; /* of the panel, per tap */
     int channels;         /* source channels */
+    ptrdiff_t ahead;      /* floats from weights to those that are wanted next; 0: already there */
     int together;         /* taps whose products make one sum of the first level; tile_run() */
     int lanes;            /* target channels, at most those of the panel */
     float *target;
@@ -148,7 +149,7 @@ FV_ALWAYS_INLINE void tile_run(const tile_job *j, const tile *t, const int pixel
                 keeps = true;
             }
             if (wide)
-                tile_add_wide(seen, i, end, w, sums, pixels);
+                tile_add_wide(seen, i, end, w, sums, pixels, j->ahead);
             else
                 tile_add_narrow(seen, i, end, w, sums, pixels);
         }

@@ -79,9 +79,12 @@ static tile_job panel_job(const sweep *s, const float *panel, int channel, int l
     return job;
 }
 
-static void run_tiles(const tile_job *job, tile_fn *const *functions, const tile *tiles, int count)
+static void run_tiles(tile_job *job, tile_fn *const *functions, const tile *tiles, int count)
 {
-    for (int i = 0; i < count; i++) functions[tiles[i].pixels - 1](job, &tiles[i]);
+    for (int i = 0; i < count; i++) {
+        functions[tiles[i].pixels - 1](job, &tiles[i]);
+        job->ahead = 0;
+    }
 }
 
 /* Pixels [first, first + pixels) of a tile, at most TAIL_PIXELS; its taps are shared. */
@@ -128,6 +131,7 @@ static void run_block(const sweep *s, const float *source, ptrdiff_t pixel0, int
             job.target += pixel0 * job.target_stride;
             if (job.residual) job.residual += pixel0 * job.residual_stride;
             job.channels = panels->sources;
+            job.ahead = panel_ahead(panels);
             job.together = fv_max(1, TILE_TERMS / panels->sources);
             job.tap_floats =
                 (ptrdiff_t)(wide ? panels->sources : (panels->sources + 1) / 2) * BLOCK_LANES;

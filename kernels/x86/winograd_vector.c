@@ -163,6 +163,7 @@ static void multiply(const sweep *s, int tiles)
 {
     const fv_winograd_sweep *j = s->job;
     const size_t plane = panel_floats(&s->panels);
+    const ptrdiff_t ahead = panel_ahead(&s->panels);
     tile_job job = { .zeros = s->zeros,
                      .channels = s->panels.sources,
                      .together = 1,
@@ -175,7 +176,11 @@ static void multiply(const sweep *s, int tiles)
             job.lanes = panel_lanes(&s->panels, t);
             job.target = s->out.at + p * s->out.plane + (t - j->channel0);
             tile_fn *const *functions = tile_functions[job.lanes == BLOCK_LANES];
-            for (int i = 0; i < tiles; i++) functions[s->tiles[i].pixels - 1](&job, &s->tiles[i]);
+            job.ahead = ahead;
+            for (int i = 0; i < tiles; i++) {
+                functions[s->tiles[i].pixels - 1](&job, &s->tiles[i]);
+                job.ahead = 0;
+            }
         }
     }
 }
