@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How the dense ways of convolution, direct and Winograd's, are cut into tasks: by size alone. */
+/* How the dense ways of convolution, direct and Winograd's, are cut into tasks. */
 #include "autograd/ops/conv_impl.h"
 
 enum {
@@ -7,9 +7,11 @@ enum {
     TASKS_PER_THREAD = 8
 };
 
-int fv_cut_channels(const fv_conv *c, int channels, int chunks)
+int fv_cut_channels(const fv_conv *c, int channels, int chunks, const fv_moments *moments)
 {
-    const int tasks = fv_min(FV_TASKS_WANTED, TASKS_PER_THREAD * fv_threads_count());
+    int tasks = FV_TASKS_WANTED;
+    if (!moments || !moments->partials)
+        tasks = fv_min(tasks, TASKS_PER_THREAD * fv_threads_count());
     if (c->groups > 1 || chunks >= tasks) return channels;
     const int blocks = fv_ceil_div(channels, FV_CONV_BLOCK);
     const int wanted = fv_min(blocks, fv_ceil_div(tasks, chunks));

@@ -85,7 +85,7 @@ static void forward(const fv_conv_run *r)
     tasks t = { .r = r, .worker_bytes = worker_bytes(r->a->kernels, &r->conv) };
     t.per_chunk = per_chunk(&r->conv);
     t.chunks = chunks(&r->conv);
-    t.per_channels = fv_cut_channels(&r->conv, r->conv.out_c, t.chunks);
+    t.per_channels = fv_cut_channels(&r->conv, r->conv.out_c, t.chunks, &r->moments);
     fv_parallel_for(t.chunks * fv_ceil_div(r->conv.out_c, t.per_channels), forward_task, &t);
 }
 
@@ -123,7 +123,7 @@ static void backward_data(const fv_conv_run *r)
     t.per_chunk =
         fv_round_up(fv_ceil_div(want, w->in_w), w->in_w == 1 ? PIXEL_MULTIPLE : w->stride_h);
     t.chunks = fv_ceil_div(rows, t.per_chunk);
-    t.per_channels = fv_cut_channels(&r->conv, r->conv.in_c, t.chunks);
+    t.per_channels = fv_cut_channels(&r->conv, r->conv.in_c, t.chunks, NULL);
     fv_parallel_for(t.chunks * fv_ceil_div(r->conv.in_c, t.per_channels), data_task, &t);
 }
 

@@ -85,7 +85,7 @@ static void run(tasks *t, const fv_conv *c)
     t->worker_bytes = worker_bytes(t->r->a->kernels, c);
     t->chunks = chunks(c);
     t->per_chunk = rows_per_task(c);
-    t->per_channels = fv_cut_channels(c, c->out_c, t->chunks);
+    t->per_channels = fv_cut_channels(c, c->out_c, t->chunks, t->moments);
     fv_parallel_for(t->chunks * fv_ceil_div(c->out_c, t->per_channels), sweep_task, t);
 }
 
