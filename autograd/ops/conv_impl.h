@@ -37,9 +37,9 @@ bool fv_winograd_pays(const fv_op_args *a, const fv_conv *c);
 
 static inline int fv_round_up(int a, int step) { return fv_ceil_div(a, step) * step; }
 
-/* Channels per task: all, unless `chunks` alone are too few tasks. Groups are not cut. The number of
- * threads matters, unless moments are wanted (not NULL, with partials): how they are summed depends
- * on the cut, the convolution does not. */
+/* Channels per task: all, unless `chunks` alone are too few tasks. Groups are not cut. The number
+ * of threads matters, unless moments are wanted (not NULL, with partials): how they are summed
+ * depends on the cut, the convolution does not. */
 int fv_cut_channels(const fv_conv *c, int channels, int chunks, const fv_moments *moments);
 
 /* How the sum for the weights' gradient is cut: partial sums over splits of `units` (pixels, rows),
