@@ -125,10 +125,10 @@ static fv_window window_of(const layer *l)
                     .pad_w = l->pad_w,
                     .dilation_h = l->dilation,
                     .dilation_w = l->dilation };
-    /* As the graph does: where each pixel sees only itself, the batch is one long row. */
+    /* As the graph does: where each pixel sees only itself, the batch is one column of pixels. */
     if (l->kind == CONV && l->kernel_h * l->kernel_w == 1 && l->stride == 1 && l->pad_h == 0) {
-        w.in_w = w.out_w = l->n * l->h * l->w;
-        w.n = w.in_h = w.out_h = 1;
+        w.in_h = w.out_h = l->n * l->h * l->w;
+        w.n = w.in_w = w.out_w = 1;
     }
     return w;
 }

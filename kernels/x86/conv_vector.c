@@ -182,7 +182,7 @@ static void run_grid(const sweep *s, const grid *g, int first, int last)
     }
 }
 
-/* Tiles of a row are all alike but for where they begin: those of the longest row. */
+/* Rows have the same tiles, but for how many pixels and taps: run_rows() fills these in. */
 static void list_row_tiles(const sweep *s, const fv_conv *c, int count)
 {
     const ptrdiff_t step = (ptrdiff_t)c->window.stride_w * c->in_c;
@@ -190,7 +190,6 @@ static void list_row_tiles(const sweep *s, const fv_conv *c, int count)
     tile_set_ramp(&ramp, 1, step);
     for (int p = 0; p < count; p += TILE_PIXELS) {
         tile *t = &s->tiles[p / TILE_PIXELS];
-        t->pixels = fv_min(TILE_PIXELS, count - p);
         t->tap = s->all;
         tile_fill(t, 0, p, p * step, &ramp);
     }
