@@ -266,6 +266,11 @@ static void test_refusals(void **unused)
                    "\"progressive\"");
     assert_refused(ARCH "Global: {freeze: conv1}\n",
                    "c.yaml:2:10: Global.freeze: must be a list of patterns, e.g. [\"conv1.*\"]");
+}
+
+static void test_refusals_of_losses(void **unused)
+{
+    (void)unused;
     assert_refused(ARCH "Loss: {Train: [MixLoss: {weight: 1.0}]}\n",
                    "c.yaml:2:16: Loss.Train.0: no loss \"MixLoss\": there are CELoss, MixCELoss, "
                    "GoogLeNetLoss, DistillationGTCELoss, DistillationCELoss, "
@@ -336,7 +341,7 @@ int main(void)
         cmocka_unit_test(test_whole_config),       cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_class_num),          cmocka_unit_test(test_notices),
         cmocka_unit_test(test_pretrained),         cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_refusals_of_others),
+        cmocka_unit_test(test_refusals_of_losses), cmocka_unit_test(test_refusals_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, finish);
 }
